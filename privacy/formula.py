@@ -1,0 +1,74 @@
+"""Arithmetic formulas of derived columns: parsed once, evaluated on whole columns, never by `eval`."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+_BINARY: Mapping[type[ast.operator], Callable[[Values, Values], Values]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Formula:
+    """A sum, product, quotient or power of columns and constants; missing in, missing out."""
+
+    text: str
+    names: tuple[str, ...]
+    tree: ast.expr
+
+    @staticmethod
+    def parse(text: str) -> Formula:
+        """Read `text`, for example ``weight / (height / 100) ** 2``; raises ValueError for anything but arithmetic."""
+        try:
+            tree = ast.parse(text, mode="eval").body
+        except SyntaxError as error:
+            raise ValueError(f"formula {text!r} must be arithmetic on column names") from error
+        names: list[str] = []
+        _collect(tree, names, text)
+        return Formula(text=text, names=tuple(dict.fromkeys(names)), tree=tree)
+
+    def evaluate(self, columns: Mapping[str, Values]) -> Values:
+        """The formula on columns of shape [n]; a division by zero or an overflow is missing (NaN)."""
+        with np.errstate(all="ignore"):
+            result = np.asarray(_evaluate(self.tree, columns), dtype=np.float64)
+        return np.where(np.isfinite(result), result, np.nan)
+
+
+def _collect(node: ast.expr, names: list[str], text: str) -> None:
+    match node:
+        case ast.Name():
+            names.append(node.id)
+        case ast.Constant(value=int() | float()):
+            pass
+        case ast.BinOp() if type(node.op) in _BINARY:
+            _collect(node.left, names, text)
+            _collect(node.right, names, text)
+        case ast.UnaryOp(op=ast.USub()):
+            _collect(node.operand, names, text)
+        case _:
+            raise ValueError(f"formula {text!r} must use only columns, numbers, + - * / ** and brackets")
+
+
+def _evaluate(node: ast.expr, columns: Mapping[str, Values]) -> Values:
+    match node:
+        case ast.Name():
+            return columns[node.id]
+        case ast.Constant(value=int() | float()):
+            return np.float64(node.value)  # type: ignore[return-value]  # a scalar broadcasts like a column
+        case ast.BinOp():
+            return _BINARY[type(node.op)](_evaluate(node.left, columns), _evaluate(node.right, columns))
+        case ast.UnaryOp():
+            return -_evaluate(node.operand, columns)
+    raise TypeError(f"no arithmetic: {ast.dump(node)}")
