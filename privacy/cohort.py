@@ -29,7 +29,11 @@ class Records:
 
     @staticmethod
     def sorted(
-        *, owner: NDArray[np.integer], time: NDArray[np.floating], test: NDArray[np.integer], value: NDArray[np.floating]
+        *,
+        owner: NDArray[np.integer],
+        time: NDArray[np.floating],
+        test: NDArray[np.integer],
+        value: NDArray[np.floating],
     ) -> Records:
         """The same records in the canonical order (patient, time, test; ties keep their order)."""
         order = np.lexsort((test, time, owner))
@@ -166,7 +170,9 @@ class Cohort:
             return self
         owner = self.records.owner
         starts = np.concatenate(([0], np.cumsum(counts)))[:-1]
-        lots = record_lots(secret_bytes(32) if key is None else key, self.ids, owner, np.arange(len(owner)) - starts[owner])
+        lots = record_lots(
+            secret_bytes(32) if key is None else key, self.ids, owner, np.arange(len(owner)) - starts[owner]
+        )
         order = np.lexsort((lots, owner))
         rank = np.empty(len(owner), dtype=np.int64)
         rank[order] = np.arange(len(owner)) - starts[owner[order]]

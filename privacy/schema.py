@@ -207,7 +207,9 @@ class Schema(_Public):
             text = file.read_text(encoding="utf-8-sig")
         except FileNotFoundError as error:
             raise SchemaError(
-                refusal(what=f"schema file {file}", must="exist", got="no such file", fix="check `schema` in the config")
+                refusal(
+                    what=f"schema file {file}", must="exist", got="no such file", fix="check `schema` in the config"
+                )
             ) from error
         except UnicodeDecodeError as error:
             raise SchemaError(

@@ -1,0 +1,1 @@
+"""The sceptics: attacks, fidelity, utility and fairness, each with its controls."""

@@ -1,0 +1,1 @@
+"""One file an attack family, each with threat model, baseline and control."""

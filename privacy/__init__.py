@@ -1,0 +1,1 @@
+"""What everyone may know, what one patient is, and what has been spent."""

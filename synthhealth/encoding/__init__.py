@@ -1,0 +1,1 @@
+"""Columns and records to numbers and back, by public grids."""

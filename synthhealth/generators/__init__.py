@@ -1,0 +1,1 @@
+"""The engines that learn a cohort and sample a synthetic one."""

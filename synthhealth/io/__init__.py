@@ -1,0 +1,1 @@
+"""Tables and exchange formats, in and out."""

@@ -1,0 +1,1 @@
+"""The compliance report: a document first, pages second."""
