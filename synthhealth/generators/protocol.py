@@ -1,4 +1,4 @@
-"""What a generator engine is: charges known before any row is read, a fit that pays for each look, a model that samples."""
+"""What a generator engine is: charges known before any row is read, a fit that pays for each look, a model."""
 
 from __future__ import annotations
 

@@ -1,0 +1,67 @@
+# `make demo` and `make test` need Python 3.11 or newer and nothing else: each sets up its own environment first.
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+WORKERS ?= 2
+
+# Torch's own threads are fewer than the workers deserve: two cores are shared by all of them.
+export OMP_NUM_THREADS ?= 1
+test lint types imports pytest audit bench: export PYTHONDONTWRITEBYTECODE = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format types imports pytest audit bench docs-check clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(VENV)/demo.ready ## set up, then lead the embedded cohort from patients to report (minutes)
+	$(BIN)/synthhealth demo $(ARGS)
+
+test: lint types imports pytest ## set up, then style, types, import direction and tests
+
+lint: $(VENV)/dev.ready ## style, and whether everything is formatted
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/dev.ready ## mend what can be mended by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/dev.ready ## mypy --strict
+	$(BIN)/mypy
+
+imports: $(VENV)/dev.ready ## the direction of imports
+	$(BIN)/lint-imports
+
+pytest: $(VENV)/dev.ready ## tests
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+audit: $(VENV)/dev.ready ## the long checks of the privacy promise
+	$(BIN)/python -m pytest -m slow tests
+
+bench: $(VENV)/demo.ready ## how long the demo takes and how much memory it needs
+	/usr/bin/env time -v $(BIN)/synthhealth demo --out out/bench $(ARGS)
+
+clean: ## remove the environment and the caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer must be on the PATH; got none; to fix: install it, or make PYTHON=/its/path" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python must be 3.11 or newer; got $$($(PYTHON) -V); to fix: make PYTHON=/path/to/a/newer/python3" >&2; exit 2; }
+	@echo "setting up $(VENV) (once; some minutes)" >&2
+	@$(PYTHON) -m venv $(VENV)
+
+# Torch first: a later resolver step then has no reason to look for another build of it.
+$(VENV)/torch.ready: $(VENV)/bin/python constraints.txt
+	@$(PIP) torch
+	@touch $@
+
+$(VENV)/demo.ready: $(VENV)/torch.ready pyproject.toml
+	@$(PIP) --editable ".[demo]"
+	@touch $@
+
+$(VENV)/dev.ready: $(VENV)/torch.ready pyproject.toml
+	@$(PIP) --editable ".[dev]"
+	@touch $@ $(VENV)/demo.ready
