@@ -8,7 +8,6 @@ WORKERS ?= 2
 
 # Torch's own threads are fewer than the workers deserve: two cores are shared by all of them.
 export OMP_NUM_THREADS ?= 1
-test lint types imports pytest audit bench: export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format types imports pytest audit bench docs-check clean

@@ -1,0 +1,111 @@
+"""The out folder of one run: what may leave stands in `release/`, what may not in `internal/`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Every path that a run writes, so that each is spelt once."""
+
+    out: Path
+
+    @property
+    def release(self) -> Path:
+        """What may leave the institution."""
+        return self.out / "release"
+
+    @property
+    def internal(self) -> Path:
+        """What may not."""
+        return self.out / "internal"
+
+    @property
+    def model(self) -> Path:
+        """The fitted model's folder."""
+        return self.release / "model"
+
+    @property
+    def patients(self) -> Path:
+        """The synthetic patients."""
+        return self.release / "patients.csv"
+
+    @property
+    def labs(self) -> Path:
+        """The synthetic lab records."""
+        return self.release / "labs.csv"
+
+    @property
+    def ledger(self) -> Path:
+        """What was spent, as it may leave."""
+        return self.release / "ledger.json"
+
+    @property
+    def policy(self) -> Path:
+        """The policy the release was held against."""
+        return self.release / "policy.toml"
+
+    @property
+    def run(self) -> Path:
+        """How far the run has come."""
+        return self.internal / "run.json"
+
+    @property
+    def keys(self) -> Path:
+        """The secret that decides who is held out; whoever has it can tell members from the rest."""
+        return self.internal / "split.key"
+
+    def findings(self, step: str) -> Path:
+        """The findings of one step, exact and therefore internal."""
+        return self.internal / f"findings-{step}.json"
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file so that at every moment it is there in full or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = _scratch(path)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    try:
+        with scratch.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
+    """Let `fill` write a folder aside, then put it in place of `path` as a whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = _scratch(path)
+    scratch.mkdir()
+    try:
+        fill(scratch)
+        if path.exists():
+            shutil.rmtree(path)
+        scratch.replace(path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed run left half-written in `folder`."""
+    for left in sorted(folder.glob(f".*{_SUFFIX}")):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+
+
+_SUFFIX = ".partial"
+
+
+def _scratch(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{_SUFFIX}")
