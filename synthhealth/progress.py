@@ -69,7 +69,8 @@ class PlainLines:
         if not first and done < total and now - self._spoke < PLAIN_SECONDS:
             return
         self._spoke = now
-        print(_line(stage, done, total, now - began), file=sys.stderr, flush=True)
+        sys.stderr.write(_line(stage, done, total, now - began) + "\n")
+        sys.stderr.flush()
 
 
 def _line(stage: str, done: int, total: int, seconds: float) -> str:
@@ -82,9 +83,8 @@ def _line(stage: str, done: int, total: int, seconds: float) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds as people say them: 4 s, 3 min 20 s, 2 h 5 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours > 0:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes > 0 else f"{rest} s"
