@@ -27,7 +27,7 @@ class Card(BaseModel):
     `sha256` is the fingerprint of the arrays' file, `ledger` the spending as the ledger writes it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["synthhealth-model/1"] = "synthhealth-model/1"
     engine: EngineName
@@ -67,7 +67,7 @@ def save(artifact: Artifact, folder: str | Path) -> None:
         private=artifact.private,
         seed=artifact.seed,
         sha256=hashlib.sha256(arrays).hexdigest(),
-        public_schema=artifact.schema,
+        schema=artifact.schema,
         ledger=json.loads(artifact.ledger),
         state=json.loads(artifact.state.meta),
     )
