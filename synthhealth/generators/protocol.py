@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # every command shows progress, few need the tables' libraries
+    import numpy as np
+    from numpy.typing import NDArray
 
-from privacy.cohort import Cohort
-from privacy.gate import Gate
-from privacy.plan import Charge
+    from privacy.cohort import Cohort
+    from privacy.gate import Gate
+    from privacy.plan import Charge
 
 Progress = Callable[[str, int, int], None]
 """Told as (stage, done, total) while work goes on; the numbers depend on public facts only."""
