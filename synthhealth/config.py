@@ -42,12 +42,13 @@ class Data(_Section):
 class Spending(_Section):
     """How much may be spent, and on which population's account.
 
-    `population` names the people, not the file: a new extract of the same people is the same
-    population. `ceiling` is the most that all releases about them may cost together.
+    `delta` follows from the schema's cohort_size when it is left out (1e-6 up to 100,000
+    patients). `population` names the people, not the file: a new extract of the same people is
+    the same population. `ceiling` is the most that all releases about them may cost together.
     """
 
     epsilon: float = Field(gt=0, le=1000)
-    delta: float = Field(default=1e-6, gt=0, lt=1)
+    delta: float | None = Field(default=None, gt=0, lt=1)
     population: str = Field(default="main", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     ledger: Beside = Path("ledger.jsonl")
     ceiling: float = Field(default=10.0, gt=0, le=1000)
@@ -62,10 +63,18 @@ class Generator(_Section):
 
 
 class Release(_Section):
-    """Where the result goes, who will receive it, and the policy it is held against."""
+    """Where the result goes, who will receive it for what, and the policy it is held against.
+
+    `recipient` picks the column of the policy; without technical means that limit onward
+    sharing every recipient counts as public.
+    """
 
     out: Beside = Path("out")
+    name: str = Field(default="", max_length=100)
     recipient: Recipient = "controlled"
+    recipient_name: str = Field(default="", max_length=200)
+    purpose: str = Field(default="", max_length=500)
+    onward_sharing_limited: bool = True
     policy: Beside | None = None
 
 

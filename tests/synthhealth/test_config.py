@@ -20,7 +20,7 @@ def refused(text: str) -> str:
 def test_a_budget_is_all_that_must_be_said() -> None:
     config = Config.parse(MINIMAL)
     assert config.budget.epsilon == 3.0
-    assert config.budget.delta == 1e-6
+    assert config.budget.delta is None
     assert config.generator.engine == "vae"
     assert config.data.labs is None
     assert config.release.recipient == "controlled"
