@@ -54,10 +54,17 @@ def secret_gaussian(size: int) -> NDArray[np.float64]:
 
 
 def secret_gumbel(size: int) -> NDArray[np.float64]:
-    """`size` standard Gumbel draws from the operating system's entropy, shape [size]."""
-    uniform = (secret_uniform64(size) + 0.5) * 2.0**-64
-    # -log(-log(u)); for u that rounds to 1 the inner logarithm is 2^-54 at least
-    return -np.log(np.maximum(-np.log(uniform), 2.0**-54))
+    """`size` standard Gumbel draws from the operating system's entropy, shape [size].
+
+    Minus the logarithm of an exponential draw, which is taken from the nearer end of (0, 1)
+    so that both tails keep their precision down to probabilities of 2^-65.
+    """
+    word = secret_uniform64(size)
+    low = word < np.uint64(1 << 63)
+    share = (np.where(low, word, ~word) + 0.5) * 2.0**-64
+    exponential: NDArray[np.float64] = np.where(low, -np.log1p(-share), -np.log(share))
+    gumbel: NDArray[np.float64] = -np.log(exponential)
+    return gumbel
 
 
 def rate_on_grid(rate: float) -> Fraction:
@@ -89,7 +96,8 @@ def patient_lots(key: bytes, ids: Sequence[object] | NDArray[np.object_]) -> NDA
 
 def unit_lots(key: bytes, ids: Sequence[object] | NDArray[np.object_]) -> NDArray[np.float64]:
     """The lots of `patient_lots` as numbers in [0, 1), shape [n]."""
-    return (patient_lots(key, ids) >> np.uint64(11)) * 2.0**-53
+    lots: NDArray[np.float64] = (patient_lots(key, ids) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return lots
 
 
 def record_lots(
