@@ -119,7 +119,7 @@ class Cohort:
         """A category column as positions in its public levels, -1 where missing, shape [n]."""
         if not isinstance(self.schema.columns[column], Category):
             raise TypeError(f"{column} is no category column")
-        return self.patients[column].cat.codes.to_numpy(dtype=np.int64)
+        return np.asarray(self.patients[column].cat.codes, dtype=np.int64)
 
     def numbers(self, column: str) -> NDArray[np.float64]:
         """A numeric or derived column with NaN where missing, shape [n]."""
@@ -127,7 +127,7 @@ class Cohort:
 
     def records_per_patient(self) -> NDArray[np.int64]:
         """How many lab records each patient has, shape [n]."""
-        return np.bincount(self.records.owner, minlength=len(self)).astype(np.int64)
+        return np.asarray(np.bincount(self.records.owner, minlength=len(self)), dtype=np.int64)
 
     def take(self, rows: NDArray[np.integer]) -> Cohort:
         """The patients at `rows` (each at most once), in that order, with all their records."""

@@ -65,8 +65,8 @@ def _evaluate(node: ast.expr, columns: Mapping[str, Values]) -> Values:
     match node:
         case ast.Name():
             return columns[node.id]
-        case ast.Constant(value=int() | float()):
-            return np.float64(node.value)  # type: ignore[return-value]  # a scalar broadcasts like a column
+        case ast.Constant(value=int() | float() as value):
+            return np.array(value, dtype=np.float64)  # without a dimension, so that it broadcasts to any column
         case ast.BinOp():
             return _BINARY[type(node.op)](_evaluate(node.left, columns), _evaluate(node.right, columns))
         case ast.UnaryOp():
