@@ -192,7 +192,8 @@ def _discrete_gaussian_loss(sigma: float, count: int, grid: float) -> PrivacyLos
     reach = math.ceil(12.0 * sigma) + 1  # the mass outside is below 1e-30
     one = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     total = _power(one / one.sum(), count)
-    losses: NDArray[np.float64] = (2.0 * (np.arange(len(total)) - (len(total) - 1) // 2) + count) / (2.0 * sigma**2)
+    shift = np.arange(len(total), dtype=np.float64) - (len(total) - 1) // 2
+    losses = (2.0 * shift + count) / (2.0 * sigma**2)
     return _from_points(losses, total, grid)
 
 

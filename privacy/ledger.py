@@ -1,0 +1,117 @@
+"""What has been spent: each charge of a plan once, each receipt good for one opening of the gate."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from privacy.accounting import epsilon_of
+from privacy.budget import Guarantee
+from privacy.errors import BudgetError, refusal
+from privacy.plan import Charge, Plan
+
+
+class Reservation(Protocol):
+    """Where a whole plan is charged before its first spend, so that releases of one population add up."""
+
+    def reserve(self, run_id: str, plan: Plan) -> None:
+        """Charge the whole plan to the population, or raise BudgetError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One spend that took place; `order` counts from 1."""
+
+    order: int
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Receipt:
+    """Proof of one spend; opens the gate once. Equal to itself alone."""
+
+    charge: Charge
+    token: bytes = field(repr=False)
+
+
+class Ledger:
+    """The spends of one run against its plan.
+
+    The plan is paid whole when the ledger is opened: with a `population` it is reserved
+    there first, and a run that breaks off has spent it all the same. `run_id` names the run
+    in the population's ledger; without one a random name is taken.
+    """
+
+    __slots__ = ("_entries", "_lock", "_open", "plan", "run_id")
+
+    def __init__(self, plan: Plan, population: Reservation | None = None, run_id: str | None = None) -> None:
+        self.plan = plan
+        self.run_id = secrets.token_hex(8) if run_id is None else run_id
+        self._entries: tuple[Entry, ...] = ()
+        self._open: frozenset[bytes] = frozenset()
+        self._lock = threading.Lock()
+        if population is not None:
+            population.reserve(self.run_id, plan)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The spends so far, in order."""
+        return self._entries
+
+    def spend(self, name: str) -> Receipt:
+        """Spend the charge `name`; to be called before the rows that it pays for are touched.
+
+        Raises BudgetError, and leaves no trace, when the plan has no such charge or it was
+        spent before.
+        """
+        charge = self.plan.charge(name)
+        with self._lock:
+            if any(entry.charge.name == name for entry in self._entries):
+                raise BudgetError(self._spent_before(charge))
+            receipt = Receipt(charge=charge, token=secrets.token_bytes(16))
+            self._entries = (*self._entries, Entry(order=len(self._entries) + 1, charge=charge))
+            self._open |= {receipt.token}
+            return receipt
+
+    def redeem(self, receipt: Receipt) -> Charge:
+        """Use a receipt up; raises BudgetError when this ledger did not issue it or it was used before."""
+        with self._lock:
+            if receipt.token not in self._open:
+                raise BudgetError(
+                    refusal(
+                        what=f"receipt for {receipt.charge.name!r}",
+                        must="be issued by this ledger and not yet used",
+                        got="one of another ledger or a used one; requested 1, remaining 0, difference 1",
+                        fix="plan one charge for each touch of rows and spend it at this ledger",
+                    )
+                )
+            self._open -= {receipt.token}
+            return receipt.charge
+
+    def guarantee(self) -> Guarantee:
+        """What the run promises: the whole plan's price, spent or not."""
+        return self.plan.guarantee()
+
+    def to_json(self) -> Mapping[str, object]:
+        """The content of release/ledger.json: plan, spends in order, guarantee with its profile."""
+        return {
+            **self.plan.to_json(),
+            "run_id": self.run_id,
+            "spent": [entry.charge.name for entry in self._entries],
+            "guarantee": dict(self.guarantee().to_json()),
+        }
+
+    def _spent_before(self, charge: Charge) -> str:
+        delta = self.plan.budget.delta
+        left = self.plan.budget.epsilon - epsilon_of(self.plan.events, delta)
+        cost = epsilon_of((charge.event,), delta)
+        return refusal(
+            what=f"charge {charge.name!r}",
+            must="be spent once",
+            got=f"a second spend; requested {cost:.6g}, remaining {left:.6g}, difference {cost - left:.6g}",
+            fix="plan a further charge under a name of its own",
+        )
