@@ -15,10 +15,12 @@ from privacy.cohort import Cohort
 from privacy.errors import ConfigError, refusal
 from privacy.events import DiscreteGaussian, DiscreteLaplace, Event, Gaussian, Selection
 from privacy.gate import Gate
+from privacy.lattice import private_sum, safe_norm
 from privacy.randomness import secret_gaussian, secret_gumbel
 
 Query = Callable[[Cohort], csr_matrix]
 LATTICE = 2**18  # steps of the lattice to one clip norm
+_MOST_SCORE = 1e6  # keeps the fourth power of a score finite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,57 @@ def noisy_sums(gate: Gate, name: str, query: Query, *, max_norm: float) -> Noisy
     total = _total(gate, name, query, lambda rows: _on_lattice(rows, max_norm))
     noise = np.rint(secret_gaussian(total.size) * (event.noise_multiplier * LATTICE))
     return NoisyTable(values=(total + noise) * (max_norm / LATTICE), sigma=event.noise_multiplier * max_norm)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoisyMoments:
+    """Noisy sums of products of scores, [s, s] and symmetric, and their noise's standard deviation, [s, s].
+
+    A pair that was not measured has value 0 and an infinite sigma.
+    """
+
+    values: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+
+
+def noisy_second_moments(
+    gate: Gate,
+    name: str,
+    query: Callable[[Cohort], NDArray[np.float64]],
+    *,
+    weights: NDArray[np.float64],
+    max_norm: float,
+) -> NoisyMoments:
+    """Sums over patients of score_a score_b for all pairs a < b at once, as one Gaussian release.
+
+    `query` gets a block of patients and returns their scores [patients, s], row i from patient
+    i alone. `weights` [s, s] is public and symmetric, 0 for pairs to leave out; a patient's
+    vector (weights_ab score_a score_b) over a < b is clipped in L2 to `max_norm`, noised on a
+    lattice and divided by the weights again. A row with a non-finite score counts as zero.
+
+    Privacy: spends the charge `name`, a Gaussian event with count 1.
+    """
+    event = gate.charge(name).event
+    if not isinstance(event, Gaussian) or event.count != 1:
+        raise _unplanned(name, event, "Gaussian with count 1")
+    upper = np.triu(weights, 1)
+    pairs = np.nonzero(upper)
+    norm = safe_norm(max_norm, len(pairs[0]))
+    rows = gate.open(gate.ledger.spend(name))
+    total = np.zeros(weights.shape)
+    for block in blocks(rows):
+        scores = np.asarray(query(block), dtype=np.float64)
+        scores[~np.isfinite(scores).all(axis=1)] = 0.0
+        scores = np.clip(scores, -_MOST_SCORE, _MOST_SCORE)
+        squares = scores**2
+        length = np.sqrt(np.einsum("na,ab,nb->n", squares, upper**2, squares, optimize=True))
+        factor = np.minimum(1.0, norm / np.maximum(length, 1e-300)) * (1.0 - 2.0**-40)
+        total += (scores * factor[:, None]).T @ scores
+    noisy = private_sum((total * upper)[pairs], max_norm=max_norm, noise_multiplier=event.noise_multiplier)
+    values, sigma = np.zeros(weights.shape), np.full(weights.shape, np.inf)
+    values[pairs] = noisy / upper[pairs]
+    sigma[pairs] = event.noise_multiplier * max_norm / upper[pairs]
+    return NoisyMoments(values=values + values.T, sigma=np.minimum(sigma, sigma.T))
 
 
 def noisy_choices(

@@ -1,0 +1,1 @@
+"""The lab events: when draws happen, which tests they hold, which values they take."""

@@ -1,0 +1,258 @@
+"""Patients dreamt by the current model: draws, panels and values, one draw of all patients at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthhealth.encoding.draws import Draws
+from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
+from synthhealth.generators.events.gaps import GapHead
+from synthhealth.generators.events.panels import PanelHead, shared_features
+from synthhealth.generators.events.values import ValueHead
+
+Floats = NDArray[np.float64]
+EMPTY_RETRIES = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heads:
+    """The event decoder: gaps, panels, values, over a window of `steps` time steps."""
+
+    gaps: GapHead
+    panels: PanelHead
+    values: ValueHead
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketch:
+    """What the patient table says of a patient's draws; n patients, T tests, L latent dimensions.
+
+    `count` [n] draws, `first` and `final` [n] steps, `panel_size` [n] records a draw,
+    `level` [n, T] with LEVELS for never measured, `latent` [n, L].
+    """
+
+    count: NDArray[np.int64]
+    first: NDArray[np.int64]
+    final: NDArray[np.int64]
+    panel_size: Floats
+    level: NDArray[np.int64]
+    latent: Floats
+
+    def take(self, rows: NDArray[np.int64]) -> Sketch:
+        """The patients at `rows`."""
+        return Sketch(
+            count=self.count[rows],
+            first=self.first[rows],
+            final=self.final[rows],
+            panel_size=self.panel_size[rows],
+            level=self.level[rows],
+            latent=self.latent[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dream:
+    """Dreamt draws with their values in bins; `level` in `chains` is the one the sketch asked for."""
+
+    draws: Draws
+    chains: Chains
+
+    def contexts(self, tests: int) -> Floats:
+        """Counts a patient of (last bin, level) by test, [T, V + 1, LEVELS]."""
+        level = np.minimum(self.chains.level[self.draws.record_owner, self.draws.test], LEVELS - 1)
+        index = (self.draws.test * (VALUE_BINS + 1) + self.chains.last) * LEVELS + level
+        counts = np.bincount(index, minlength=tests * (VALUE_BINS + 1) * LEVELS)
+        return counts.reshape(tests, VALUE_BINS + 1, LEVELS) / max(self.draws.patients, 1)
+
+
+def dream(sketch: Sketch, heads: Heads, rng: np.random.Generator, *, values: bool = True) -> Dream:
+    """Draws and values for every patient of `sketch`; without `values` all bins are 0.
+
+    Privacy: free; post-processing.
+    """
+    tests = len(heads.panels.prev)
+    count = np.where((sketch.level < LEVELS).any(axis=1), sketch.count, 0) if tests else np.zeros_like(sketch.count)
+    order = np.argsort(-count, kind="stable")
+    state = _State.start(sketch.take(order), count[order], heads)
+    rounds = int(count.max(initial=0))
+    pieces = [state.advance(k, rng, values=values) for k in range(rounds)]
+    return _gather(pieces, order, sketch, tests)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """Records of one round: place in the sorted patients, step, test, bin, last bin."""
+
+    row: NDArray[np.int64]
+    step: NDArray[np.int64]
+    test: NDArray[np.int64]
+    bin: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """Where every patient stands; patients are sorted so that those with draws to come are the first rows."""
+
+    sketch: Sketch
+    count: NDArray[np.int64]
+    heads: Heads
+    has: NDArray[np.bool_]
+    step: NDArray[np.int64]
+    prev: NDArray[np.bool_]
+    ever: NDArray[np.bool_]
+    last: NDArray[np.int64]
+    values: _ValueSampler
+
+    @staticmethod
+    def start(sketch: Sketch, count: NDArray[np.int64], heads: Heads) -> _State:
+        shape = sketch.level.shape
+        return _State(
+            sketch=sketch,
+            count=count,
+            heads=heads,
+            has=sketch.level < LEVELS,
+            step=np.zeros(shape[0], dtype=np.int64),
+            prev=np.zeros(shape, dtype=np.bool_),
+            ever=np.zeros(shape, dtype=np.bool_),
+            last=np.full(shape, VALUE_BINS, dtype=np.int64),
+            values=_ValueSampler.of(heads.values),
+        )
+
+    def advance(self, k: int, rng: np.random.Generator, *, values: bool) -> _Piece:
+        """The k-th draw of all patients that have one."""
+        active = int(np.searchsorted(-self.count, -k, side="left"))
+        gap = self._move(k, active, rng)
+        bits = self._panel(k, active, gap, rng)
+        row, test = np.nonzero(bits)
+        last = self.last[row, test]
+        coded = np.zeros(len(row), dtype=np.int64)
+        if values:
+            coded = self.values.draw(bits, self.last[:active], self.sketch.level[:active], rng)[row, test]
+        self.last[row, test] = coded
+        self.prev[:active] = bits
+        self.ever[:active] |= bits
+        return _Piece(row=row, step=self.step[row], test=test, bin=coded, last=last)
+
+    def _move(self, k: int, active: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Set the step of the k-th draw; returns the gap since the one before."""
+        if k == 0:
+            self.step[:active] = self.sketch.first[:active]
+            return np.zeros(active, dtype=np.int64)
+        now, final = self.step[:active], np.maximum(self.sketch.final[:active], self.sketch.first[:active])
+        left = np.maximum(final - now, 0).astype(np.float64)
+        to_come = (self.count[:active] - k).astype(np.float64)
+        gap = np.where(to_come > 1, self.heads.gaps.draw(left, to_come, rng), left.astype(np.int64))
+        self.step[:active] = np.minimum(now + gap, self.heads.steps - 1)
+        return gap
+
+    def _panel(self, k: int, active: int, gap: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
+        head, tests = self.heads.panels, self.has.shape[1]
+        shared = shared_features(
+            step=self.step[:active],
+            gap=gap,
+            first=np.full(active, k == 0),
+            panel_size=self.sketch.panel_size[:active],
+            previous_size=self.prev[:active].sum(axis=1),
+            steps=self.heads.steps,
+            tests=tests,
+        )
+        logits = shared @ head.shared.T + self.prev[:active] * head.prev + self.ever[:active] * head.ever
+        logits += self.sketch.latent[:active] @ head.loading.T
+        bits = np.zeros((active, tests), dtype=np.bool_)
+        todo = np.arange(active)
+        for _ in range(EMPTY_RETRIES):
+            bits[todo] = _sequential(logits[todo], head.bits, self.has[todo], rng)
+            todo = todo[~bits[todo].any(axis=1)]
+            if len(todo) == 0:
+                return bits
+        # a draw holds at least one test: the likeliest by its logit and a Gumbel lot
+        lots = logits[todo] + rng.gumbel(size=(len(todo), tests))
+        bits[todo, np.where(self.has[todo], lots, -np.inf).argmax(axis=1)] = True
+        return bits
+
+
+def _sequential(
+    logits: Floats, coupling: Floats, has: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Bits [n, T], each test decided on those before it."""
+    n, tests = logits.shape
+    bits = np.zeros((n, tests))
+    lots = rng.logistic(size=(n, tests))
+    for t in range(tests):
+        logit = logits[:, t] + bits[:, :t] @ coupling[t, :t]
+        bits[:, t] = (logit > lots[:, t]) & has[:, t]
+    return bits > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ValueSampler:
+    """The value head laid out for drawing: logits and cumulated chances by context."""
+
+    head: ValueHead
+    logits: Floats
+    below: Floats
+    mean: Floats
+    tilt: Floats
+    coupled: NDArray[np.bool_]
+
+    @staticmethod
+    def of(head: ValueHead) -> _ValueSampler:
+        logits = context_logits(head)
+        odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        chances = odds / odds.sum(axis=-1, keepdims=True)
+        return _ValueSampler(
+            head=head,
+            logits=logits,
+            below=np.cumsum(chances, axis=-1),
+            mean=np.einsum("tulv,tv->tul", chances, head.tilt),
+            tilt=head.tilt,
+            coupled=head.cross.any(axis=1),
+        )
+
+    def draw(
+        self, bits: NDArray[np.bool_], last: NDArray[np.int64], level: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """A bin for every test that `bits` [n, T] holds, shape [n, T]."""
+        n, tests = bits.shape
+        coded = np.zeros((n, tests), dtype=np.int64)
+        surprise = np.zeros((n, tests))
+        for t in range(tests):
+            rows = np.flatnonzero(bits[:, t])
+            u, v = last[rows, t], np.minimum(level[rows, t], LEVELS - 1)
+            if self.coupled[t]:
+                push = surprise[rows, :t] @ self.head.cross[t, :t]
+                logits = self.logits[t, u, v] + push[:, None] * self.tilt[t]
+                odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+                below = np.cumsum(odds, axis=1)
+                below /= below[:, -1:]
+            else:
+                below = self.below[t, u, v]
+            bins = np.minimum((below < rng.random((len(rows), 1))).sum(axis=1), self.head.width[t] - 1)
+            coded[rows, t] = bins
+            surprise[rows, t] = self.tilt[t, bins] - self.mean[t, u, v]
+        return coded
+
+
+def context_logits(head: ValueHead) -> Floats:
+    """Logits by test, last bin (VALUE_BINS: none) and level, [T, V + 1, LEVELS, V]; cross terms left out."""
+    return np.concatenate([head.next_logits(), head.first_logits()[:, None]], axis=1)
+
+
+def _gather(pieces: list[_Piece], order: NDArray[np.int64], sketch: Sketch, tests: int) -> Dream:
+    empty = np.zeros(0, dtype=np.int64)
+
+    def column(name: str) -> NDArray[np.int64]:
+        return np.concatenate([getattr(piece, name) for piece in pieces]) if pieces else empty
+
+    owner, step, test, coded, last = order[column("row")], column("step"), column("test"), column("bin"), column("last")
+    # a cell carries bin and last through the sort that makes draws
+    draws = Draws.of_records(
+        patients=len(order), owner=owner, step=step, test=test, cell=coded * (VALUE_BINS + 1) + last, tests=tests
+    )
+    chains = Chains(bin=draws.cell // (VALUE_BINS + 1), last=draws.cell % (VALUE_BINS + 1), level=sketch.level)
+    return Dream(draws=draws, chains=chains)

@@ -1,0 +1,1 @@
+"""The patient table: an autoregressive log-linear decoder fitted to noisy moments."""

@@ -1,0 +1,178 @@
+"""The autoregressive decoder of the patient table: each column a log-linear model on the scores of those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privacy.mechanisms import NoisyMoments
+from synthhealth.generators.table.features import Scores
+
+Floats = NDArray[np.float64]
+MAX_PARENT_SCORES = 128
+DREAMS = 8_000
+NEWTON_STEPS = 12
+LINE_SEARCH = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoder:
+    """p(x_1) p(x_2 | x_1) ...: logits of column j are bias_j + (scores of columns before j) W_j (scores of x_j)^T.
+
+    `bias[j]` has shape [levels_j], `weight[j]` [scores before j, scores of j].
+    """
+
+    scores: tuple[Scores, ...]
+    bias: tuple[Floats, ...]
+    weight: tuple[Floats, ...]
+
+    def sample(
+        self, n: int, rng: np.random.Generator, *, allowed: Mapping[int, NDArray[np.bool_]] | None = None
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """`n` rows of levels [n, columns], and the log weight [n] of each under evidence.
+
+        `allowed` maps a column to the levels [levels] it may take. Rows drawn under evidence
+        follow the conditional law exactly once resampled by exp(log weight) (likelihood
+        weighting, Fung and Chang 1990); without evidence all weights are 0.
+
+        Privacy: free; post-processing.
+        """
+        rows = np.zeros((n, len(self.scores)), dtype=np.int64)
+        context = np.zeros((n, sum(score.count for score in self.scores)))
+        log_weight = np.zeros(n)
+        start = 0
+        for j, score in enumerate(self.scores):
+            chances = _softmax(self.bias[j] + (context[:, :start] @ self.weight[j]) @ score.table.T)
+            if allowed is not None and j in allowed:
+                chances = chances * allowed[j]
+                mass = chances.sum(axis=1)
+                log_weight += np.log(np.maximum(mass, 1e-300))
+                chances /= np.maximum(mass, 1e-300)[:, None]
+            rows[:, j] = _draw(chances, rng)
+            context[:, start : start + score.count] = score.table[rows[:, j]]
+            start += score.count
+        return rows, log_weight
+
+
+def fit_decoder(
+    shares: tuple[Floats, ...],
+    scores: tuple[Scores, ...],
+    moments: NoisyMoments,
+    rng: np.random.Generator,
+) -> Decoder:
+    """The decoder of largest entropy whose one-way shares and second moments meet the noisy ones.
+
+    `shares[j]` [levels] are noisy one-way shares; `moments.values` [s, s] are noisy means of
+    products of scores of different columns with standard error `moments.sigma` [s, s]. Column
+    by column the dual is solved by Newton steps on dreamt parents (iterative I-projection,
+    Csiszar 1975); each weight is pulled to zero by its noise variance over the empirical-Bayes
+    variance of its sort of moment, so that noise is not learnt.
+
+    Privacy: free; post-processing.
+    """
+    pull = _pull(moments, np.concatenate([score.sort for score in scores]))
+    context = np.zeros((DREAMS, moments.values.shape[0]))
+    bias, weight, start = [], [], 0
+    for j, score in enumerate(scores):
+        stop = start + score.count
+        target = moments.values[:start, start:stop]
+        ridge = pull[:start, start:stop]
+        chosen = _strongest(target, ridge)
+        b, w = _fit_column(context[:, chosen], score.table, shares[j], target[chosen], ridge[chosen])
+        full = np.zeros((start, score.count))
+        full[chosen] = w
+        chances = _softmax(b + (context[:, chosen] @ w) @ score.table.T)
+        context[:, start:stop] = score.table[_draw(chances, rng)]
+        bias.append(b)
+        weight.append(full)
+        start = stop
+    return Decoder(scores=scores, bias=tuple(bias), weight=tuple(weight))
+
+
+def _pull(moments: NoisyMoments, sort: NDArray[np.int64]) -> Floats:
+    """Ridge a moment: its noise variance over the variance of true moments of that pair of sorts, shape [s, s]."""
+    noise = np.where(np.isfinite(moments.sigma), moments.sigma**2 + 1.0 / DREAMS, np.inf)
+    pull = np.full(noise.shape, np.inf)
+    for a in np.unique(sort):
+        for b in np.unique(sort):
+            pair = (sort[:, None] == a) & (sort[None] == b) & np.isfinite(noise)
+            if pair.any():
+                signal = max(float(np.mean(moments.values[pair] ** 2 - noise[pair])), 1e-5)
+                pull[pair] = noise[pair] / signal
+    return pull
+
+
+def _strongest(target: Floats, ridge: Floats) -> NDArray[np.int64]:
+    """The parents' scores, at most MAX_PARENT_SCORES, whose moments tell most after shrinkage."""
+    told = ((target / (1.0 + ridge)) ** 2).sum(axis=1)
+    return np.sort(np.argsort(-told, kind="stable")[:MAX_PARENT_SCORES])
+
+
+def _fit_column(parents: Floats, table: Floats, shares: Floats, target: Floats, ridge: Floats) -> tuple[Floats, Floats]:
+    """Minimise E[logsumexp] - b.p - <w, target> + ridge |w|^2 / 2 over b [levels] and w [parents, scores]."""
+    b, w = np.log(np.maximum(shares, 1e-6)), np.zeros(target.shape)
+    value, chances = _objective(parents, table, shares, target, ridge, b, w)
+    for _ in range(NEWTON_STEPS):
+        step_b, step_w, slope = _newton(parents, table, chances, shares, target, ridge, w)
+        if slope < 1e-8:  # noqa: PLR2004  # converged far below the noise
+            break
+        size = 1.0
+        for _ in range(LINE_SEARCH):
+            trial, tried = _objective(parents, table, shares, target, ridge, b + size * step_b, w + size * step_w)
+            if trial <= value - 1e-4 * size * slope:
+                break
+            size /= 2
+        else:
+            break
+        b, w, value, chances = b + size * step_b, w + size * step_w, trial, tried
+    return b, w
+
+
+def _objective(
+    parents: Floats, table: Floats, shares: Floats, target: Floats, ridge: Floats, b: Floats, w: Floats
+) -> tuple[float, Floats]:
+    logits = b + (parents @ w) @ table.T
+    top = logits.max(axis=1, keepdims=True)
+    odds = np.exp(logits - top)
+    total = odds.sum(axis=1, keepdims=True)
+    value = float(np.mean(np.log(total) + top)) - float(b @ shares) - float((w * target).sum())
+    return value + 0.5 * float((ridge * w * w).sum()), odds / total
+
+
+def _newton(
+    parents: Floats, table: Floats, chances: Floats, shares: Floats, target: Floats, ridge: Floats, w: Floats
+) -> tuple[Floats, Floats, float]:
+    """The Newton direction and its slope; the Hessian is that of a multinomial logit."""
+    n, (levels, scores) = len(parents), table.shape
+    mean = chances @ table
+    slope_b = chances.mean(axis=0) - shares
+    slope_w = parents.T @ mean / n - target + ridge * w
+    size = levels + w.size
+    hessian = np.zeros((size, size))
+    hessian[:levels, :levels] = np.diag(chances.mean(axis=0)) - chances.T @ chances / n
+    for a in range(scores):
+        spread = chances * (table[:, a] - mean[:, a : a + 1])
+        hessian[:levels, levels + a :: scores] = spread.T @ parents / n
+        for c in range(a, scores):
+            product = spread @ table[:, c]
+            block = (parents * product[:, None]).T @ parents / n
+            hessian[levels + a :: scores, levels + c :: scores] = block
+            hessian[levels + c :: scores, levels + a :: scores] = block.T
+    hessian[levels:, :levels] = hessian[:levels, levels:].T
+    hessian[np.diag_indices(size)] += np.concatenate([np.full(levels, 1e-6), ridge.ravel() + 1e-6])
+    slope = np.concatenate([slope_b, slope_w.ravel()])
+    step = -np.linalg.solve(hessian, slope)
+    return step[:levels], step[levels:].reshape(w.shape), float(-(slope @ step))
+
+
+def _softmax(logits: Floats) -> Floats:
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+
+def _draw(chances: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+    below = np.cumsum(chances, axis=1)
+    return np.minimum((below < rng.random((len(chances), 1)) * below[:, -1:]).sum(axis=1), chances.shape[1] - 1)

@@ -1,0 +1,83 @@
+"""Scores of a column's levels: few numbers a level, orthonormal under the noisy one-way table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+CAP = 3.5
+MAX_CONTRASTS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """The scores of one column: `table` [levels, m], and for each score its sort.
+
+    Sorts: 0 missing, 1 linear in the rank, 2 quadratic in the rank, 3 a contrast of one code.
+    """
+
+    table: NDArray[np.float64]
+    sort: NDArray[np.int64]
+
+    @staticmethod
+    def of(shares: NDArray[np.float64], *, ordered: bool, missing: bool) -> Scores:
+        """Scores from the noisy shares [levels] of a column, missing last where it is a level.
+
+        An ordered column gets normal scores of its mid-ranks and their square, any column one
+        contrast a code, and `missing` a contrast of its own; Gram-Schmidt makes each uncorrelated
+        with those before, and CAP bounds what one patient can add.
+
+        Privacy: free; post-processing.
+        """
+        levels = len(shares)
+        known = levels - 1 if missing else levels
+        raw: list[tuple[NDArray[np.float64], int]] = []
+        if missing:
+            raw.append((_indicator(levels, levels - 1), 0))
+        if ordered or known == 2:  # noqa: PLR2004  # a binary code has one contrast, and it is linear
+            raw.extend(_rank_scores(shares, known))
+        else:
+            largest = np.argsort(-shares[:known])
+            raw.extend((_indicator(levels, int(level)), 3) for level in largest[1 : MAX_CONTRASTS + 1])
+        return _orthonormal(raw, shares)
+
+    @property
+    def count(self) -> int:
+        """How many scores the column has."""
+        return self.table.shape[1]
+
+
+def _indicator(levels: int, level: int) -> NDArray[np.float64]:
+    vector = np.zeros(levels)
+    vector[level] = 1.0
+    return vector
+
+
+def _rank_scores(shares: NDArray[np.float64], known: int) -> list[tuple[NDArray[np.float64], int]]:
+    inside = shares[:known] / shares[:known].sum()
+    score = norm.ppf(np.clip(np.cumsum(inside) - inside / 2, 1e-3, 1 - 1e-3))
+    rows: list[tuple[NDArray[np.float64], int]] = []
+    for sort, values in ((1, score), (2, score**2))[: min(2, known - 1)]:
+        vector = np.zeros(len(shares))
+        vector[:known] = values - (inside * values).sum()
+        rows.append((vector, sort))
+    return rows
+
+
+def _orthonormal(raw: list[tuple[NDArray[np.float64], int]], shares: NDArray[np.float64]) -> Scores:
+    basis = [np.ones(len(shares))]
+    columns, sorts = [], []
+    for vector, sort in raw:
+        for other in basis:
+            vector = vector - (shares * vector * other).sum() * other  # noqa: PLW2901  # Gram-Schmidt in place
+        size = float(np.sqrt((shares * vector**2).sum()))
+        if size < 1e-6:  # noqa: PLR2004  # a level without mass has no direction of its own
+            continue
+        basis.append(vector / size)
+        columns.append(np.clip(vector / max(size, 0.05), -CAP, CAP))
+        sorts.append(sort)
+    table = np.stack(columns, axis=1) if columns else np.zeros((len(shares), 0))
+    return Scores(table=table, sort=np.array(sorts, dtype=np.int64))

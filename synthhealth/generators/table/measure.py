@@ -1,0 +1,106 @@
+"""The patient table as rows of levels, and the two noisy looks at it: one-way shares, then all second moments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from privacy.cohort import Cohort
+from privacy.gate import Gate
+from privacy.mechanisms import NoisyMoments, noisy_histograms, noisy_second_moments
+from synthhealth.encoding.bins import project
+from synthhealth.generators.table.features import Scores
+
+Floats = NDArray[np.float64]
+Coder = Callable[[Cohort], NDArray[np.int64]]
+OUTCOME_WEIGHT = 2.0
+SHARE_FLOOR = 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of the patient table in levels: how many, whether in order, whether the last is `missing`."""
+
+    name: str
+    levels: int
+    ordered: bool
+    missing: bool
+    outcome: bool = False
+
+
+def one_hot_rows(codes: NDArray[np.int64], levels: NDArray[np.int64]) -> sp.csr_matrix:
+    """Each patient's one cell a column, [patients, sum(levels)], from codes [patients, columns]."""
+    n, columns = codes.shape
+    start = np.concatenate(([0], np.cumsum(levels)))
+    cells = (codes + start[:-1]).ravel()
+    return sp.csr_matrix((np.ones(len(cells)), cells, np.arange(0, len(cells) + 1, columns)), shape=(n, int(start[-1])))
+
+
+def noisy_shares(
+    gate: Gate, name: str, code: Coder, columns: tuple[Column, ...], prior: tuple[Floats | None, ...]
+) -> tuple[Floats, ...]:
+    """One-way shares [levels] of every column, each weighed with an earlier noisy estimate where there is one.
+
+    `prior[j]` holds noisy counts and, last, their variance a level: see `coarse_prior`.
+
+    Privacy: spends the charge `name`.
+    """
+    levels = np.array([column.levels for column in columns])
+    table = noisy_histograms(gate, name, lambda block: one_hot_rows(code(block), levels))
+    pieces = np.split(table.values, np.cumsum(levels)[:-1])
+    return tuple(_share(piece, table.sigma, earlier) for piece, earlier in zip(pieces, prior, strict=True))
+
+
+def _share(counts: Floats, sigma: float, earlier: Floats | None) -> Floats:
+    if earlier is not None:
+        variance = earlier[1]
+        trust = variance / (variance + sigma**2)
+        counts = trust * counts + (1 - trust) * earlier[0]
+    shares = np.maximum(project(counts), SHARE_FLOOR)
+    return np.asarray(shares / shares.sum())
+
+
+def score_table(shares: tuple[Floats, ...], columns: tuple[Column, ...]) -> tuple[Scores, ...]:
+    """The scores of every column under its noisy shares.
+
+    Privacy: free; post-processing.
+    """
+    return tuple(
+        Scores.of(share, ordered=column.ordered, missing=column.missing)
+        for share, column in zip(shares, columns, strict=True)
+    )
+
+
+def pair_weights(scores: tuple[Scores, ...], columns: tuple[Column, ...]) -> Floats:
+    """Public weights [s, s] of the products: 0 within a column, OUTCOME_WEIGHT with an outcome, else 1."""
+    owner = np.repeat(np.arange(len(columns)), [score.count for score in scores])
+    outcome = np.array([column.outcome for column in columns])[owner]
+    weights = np.where(outcome[:, None] | outcome, OUTCOME_WEIGHT, 1.0)
+    weights[owner[:, None] == owner] = 0.0
+    return weights
+
+
+def noisy_moments(
+    gate: Gate, name: str, code: Coder, scores: tuple[Scores, ...], weights: Floats, patients: float
+) -> NoisyMoments:
+    """Means over patients of all products of scores of two columns.
+
+    The clip norm is the length of the vector of products if the columns were independent, which
+    the scores, being orthonormal, tell without a look: sqrt(sum of squared weights). `patients`
+    is the public or noisy number that the sums are divided by.
+
+    Privacy: spends the charge `name`.
+    """
+
+    def rows(block: Cohort) -> Floats:
+        codes = code(block)
+        return np.concatenate([score.table[codes[:, j]] for j, score in enumerate(scores)], axis=1)
+
+    norm = math.sqrt(float((np.triu(weights, 1) ** 2).sum()))
+    sums = noisy_second_moments(gate, name, rows, weights=weights, max_norm=norm)
+    return NoisyMoments(values=sums.values / patients, sigma=sums.sigma / patients)
