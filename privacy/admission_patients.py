@@ -9,9 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from privacy.cells import Bools, Floats, Numbers, Places, Words, dates
-from privacy.constraints import broken, derived, ordered
+from privacy.constraints import broken
 from privacy.errors import DataError, refusal
 from privacy.notice import Done, Notice, Rule
+from privacy.patient_frame import patient_frame
 from privacy.schema import OTHER, PATIENT_ID, Category, Number, Order, Schema
 
 TABLE = "patients"
@@ -72,9 +73,9 @@ def admit_patients(schema: Schema, table: pd.DataFrame) -> Admitted:
                 fix="look at the notices of `synthhealth check` and at the schema's bounds, codes and `missing` flags",
             )
         )
-    frame, order_notices = _frame(schema, read, ids, keep)
+    cells = {name: column.cells[keep] for name, column in read.items()}
     return Admitted(
-        frame=frame,
+        frame=patient_frame(schema, np.array([*ids.words, ""], dtype=object)[ids.place[keep]].tolist(), cells),
         ids=tuple(ids.words[place] if place >= 0 else "" for place in ids.place),
         row=np.where(keep, np.cumsum(keep) - 1, -1),
         index=None if index is None else index[keep],
@@ -82,7 +83,7 @@ def admit_patients(schema: Schema, table: pd.DataFrame) -> Admitted:
             *extra_columns(table, TABLE, (key, schema.index_date, *schema.columns)),
             *_id_notices(schema, ids, key, index),
             *(notice for column in read.values() for notice in column.notices),
-            *order_notices,
+            *_order_notices(schema, cells),
         ),
     )
 
@@ -205,36 +206,11 @@ def _number(name: str, column: Number, numbers: Numbers, bad_rule: Rule) -> _Col
     )
 
 
-def _frame(
-    schema: Schema, read: dict[str, _Column], ids: Words, keep: Bools
-) -> tuple[pd.DataFrame, tuple[Notice, ...]]:
-    """The cohort's patients from the columns read, with constraints made to hold and formulas computed."""
-    numbers = {
-        name: read[name].cells[keep].astype(np.float64)
-        for name, column in schema.free_columns.items()
-        if isinstance(column, Number)
-    }
-    notices = tuple(notice for order in schema.constraints for notice in _order_notice(schema, order, numbers))
-    repaired = ordered(schema, numbers)
-    numbers = {**repaired, **derived(schema, repaired)}
-    frame: dict[str, NDArray[np.generic] | pd.Categorical] = {
-        PATIENT_ID: np.array([*ids.words, ""], dtype=object)[ids.place[keep]]
-    }
-    for name, column in schema.columns.items():
-        if isinstance(column, Category):
-            frame[name] = category_cells(column, read[name].cells[keep].astype(np.int64))
-        else:
-            frame[name] = numbers[name]
-    return pd.DataFrame(frame), notices
+def _order_notices(schema: Schema, cells: dict[str, Floats | Places]) -> tuple[Notice, ...]:
+    return tuple(notice for order in schema.constraints for notice in _order_notice(schema, order, cells))
 
 
-def category_cells(column: Category, place: Places) -> pd.Categorical:
-    """Positions in the column's levels [n], -1 where missing, as the cells of a cohort's frame."""
-    levels = pd.Index(column.levels, dtype=object)
-    return pd.Categorical.from_codes(place, levels, ordered=column.kind == "ordinal")
-
-
-def _order_notice(schema: Schema, order: Order, numbers: dict[str, Floats]) -> tuple[Notice, ...]:
+def _order_notice(schema: Schema, order: Order, cells: dict[str, Floats | Places]) -> tuple[Notice, ...]:
     after = schema.columns[order.after]
     done = Done.SET_MISSING if isinstance(after, Number) and after.missing else Done.RAISED
-    return noticed(TABLE, order.after, Rule.ORDER, done, broken(order, numbers).sum())
+    return noticed(TABLE, order.after, Rule.ORDER, done, broken(order, cells).sum())

@@ -24,7 +24,7 @@ def derived(schema: Schema, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
     }
 
 
-def broken(order: Order, numbers: Mapping[str, Floats]) -> NDArray[np.bool_]:
+def broken(order: Order, numbers: Mapping[str, NDArray[np.number]]) -> NDArray[np.bool_]:
     """Where `before` is above `after`, both known, shape [n].
 
     Privacy: internal only, when the numbers are real.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import tomllib
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -185,12 +184,12 @@ class Schema(Part):
                     f"window must begin and end on multiples of time_precision ({self.time_precision:g}); got {end:g}",
                 )
 
-    @cached_property
+    @property
     def free_columns(self) -> dict[str, Category | Number]:
         """The columns that are read and generated: all but the derived ones."""
         return {name: column for name, column in self.columns.items() if not isinstance(column, Derived)}
 
-    @cached_property
+    @property
     def derived_columns(self) -> dict[str, Derived]:
         """The columns computed by formula."""
         return {name: column for name, column in self.columns.items() if isinstance(column, Derived)}
@@ -201,7 +200,7 @@ class Schema(Part):
         start, end = self.privacy_unit.window
         return Grid(low=start, high=end - self.time_precision, step=self.time_precision)
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """Fingerprint of the schema's content, independent of spacing and comments in its file."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
