@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from privacy.accounting import epsilon_of
 from privacy.budget import Guarantee
 from privacy.errors import BudgetError, refusal
 from privacy.plan import Charge, Plan
@@ -71,7 +70,14 @@ class Ledger:
         charge = self.plan.charge(name)
         with self._lock:
             if any(entry.charge.name == name for entry in self._entries):
-                raise BudgetError(self._spent_before(charge))
+                raise BudgetError(
+                    refusal(
+                        what=f"charge {name!r}",
+                        must="be spent once",
+                        got="a second spend; requested 1, remaining 0, difference 1",
+                        fix="plan a further charge under a name of its own",
+                    )
+                )
             receipt = Receipt(charge=charge, token=secrets.token_bytes(16))
             self._entries = (*self._entries, Entry(order=len(self._entries) + 1, charge=charge))
             self._open |= {receipt.token}
@@ -104,14 +110,3 @@ class Ledger:
             "spent": [entry.charge.name for entry in self._entries],
             "guarantee": dict(self.guarantee().to_json()),
         }
-
-    def _spent_before(self, charge: Charge) -> str:
-        delta = self.plan.budget.delta
-        left = self.plan.budget.epsilon - epsilon_of(self.plan.events, delta)
-        cost = epsilon_of((charge.event,), delta)
-        return refusal(
-            what=f"charge {charge.name!r}",
-            must="be spent once",
-            got=f"a second spend; requested {cost:.6g}, remaining {left:.6g}, difference {cost - left:.6g}",
-            fix="plan a further charge under a name of its own",
-        )
