@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,26 +64,30 @@ def column_numbers(cohort: Cohort, column: str) -> Floats:
     return cohort.numbers(column)
 
 
-def lab_features(cohort: Cohort, summaries: tuple[Summary, ...] = SUMMARIES) -> Features:
-    """For each test and each of `summaries` one column, NaN where the patient never had the test.
+def lab_features(
+    cohort: Cohort, summaries: tuple[Summary, ...] = SUMMARIES, *, tests: Sequence[int] | None = None
+) -> Features:
+    """For each test (or those at the places `tests`) and each of `summaries` one column, NaN where never measured.
 
     Privacy: internal only.
     """
-    tests = tuple(cohort.schema.tests)
-    table = summarise(Draws.of(cohort), summaries)
+    known = tuple(cohort.schema.tests)
+    places = range(len(known)) if tests is None else tests
+    names = tuple(known[place] for place in places)
+    table = [part[:, list(places)] for part in summarise(Draws.of(cohort), summaries)]
     return Features(
-        names=tuple(f"{test} {summary}" for summary in summaries for test in tests),
-        sources=tests * len(summaries),
+        names=tuple(f"{name} {summary}" for summary in summaries for name in names),
+        sources=names * len(summaries),
         values=np.column_stack(table),
     )
 
 
-def patient_features(cohort: Cohort) -> Features:
-    """All free columns and all summaries of labs.
+def patient_features(cohort: Cohort, *, tests: Sequence[int] | None = None) -> Features:
+    """All free columns, and all summaries of labs (of the tests at the places `tests`).
 
     Privacy: internal only.
     """
-    return attribute_features(cohort, tuple(cohort.schema.free_columns)).beside(lab_features(cohort))
+    return attribute_features(cohort, tuple(cohort.schema.free_columns)).beside(lab_features(cohort, tests=tests))
 
 
 def summarise(draws: Draws, summaries: tuple[Summary, ...]) -> list[Floats]:
