@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Protocol
 from privacy.budget import Guarantee
 from privacy.errors import BudgetError, refusal
 from privacy.plan import Charge, Plan
+from privacy.randomness import secret_bytes
 
 
 class Reservation(Protocol):
@@ -49,7 +49,7 @@ class Ledger:
 
     def __init__(self, plan: Plan, population: Reservation | None = None, run_id: str | None = None) -> None:
         self.plan = plan
-        self.run_id = secrets.token_hex(8) if run_id is None else run_id
+        self.run_id = secret_bytes(8).hex() if run_id is None else run_id
         self._entries: tuple[Entry, ...] = ()
         self._open: frozenset[bytes] = frozenset()
         self._lock = threading.Lock()
@@ -78,7 +78,7 @@ class Ledger:
                         fix="plan a further charge under a name of its own",
                     )
                 )
-            receipt = Receipt(charge=charge, token=secrets.token_bytes(16))
+            receipt = Receipt(charge=charge, token=secret_bytes(16))
             self._entries = (*self._entries, Entry(order=len(self._entries) + 1, charge=charge))
             self._open |= {receipt.token}
             return receipt

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+from scipy.special import ndtri
 
 from privacy.blocks import blocks, nobody
 from privacy.cohort import Cohort
+from privacy.contributions import LATTICE, code_weight, drawn_codes, in_cells, in_groups, on_lattice
 from privacy.errors import ConfigError, refusal
-from privacy.events import DiscreteGaussian, DiscreteLaplace, Event, Gaussian, Selection
+from privacy.events import DiscreteGaussian, DiscreteLaplace, Event, Gaussian, Selection, Thresholded
 from privacy.gate import Gate
 from privacy.lattice import private_sum, safe_norm
-from privacy.randomness import secret_gaussian, secret_gumbel
+from privacy.randomness import secret_bytes, secret_gaussian, secret_gumbel
 
 Query = Callable[[Cohort], csr_matrix]
-LATTICE = 2**18  # steps of the lattice to one clip norm
 _MOST_SCORE = 1e6  # keeps the fourth power of a score finite
 
 
@@ -47,7 +49,7 @@ def noisy_histograms(gate: Gate, name: str, query: Query) -> NoisyTable:
     if not isinstance(event, DiscreteGaussian | Gaussian):
         raise _unplanned(name, event, "DiscreteGaussian or Gaussian")
     most = event.count
-    counts = _total(gate, name, query, lambda rows: _at_most(rows, most))
+    counts = _total(gate, name, query, lambda rows: in_cells(rows, most))
     if isinstance(event, Gaussian):
         noise = np.rint(secret_gaussian(counts.size) * event.noise_multiplier)
         return NoisyTable(values=counts + noise, sigma=event.noise_multiplier)
@@ -77,7 +79,7 @@ def noisy_sums(gate: Gate, name: str, query: Query, *, max_norm: float) -> Noisy
                 fix="plan one charge for each vector of sums",
             )
         )
-    total = _total(gate, name, query, lambda rows: _on_lattice(rows, max_norm))
+    total = _total(gate, name, query, lambda rows: on_lattice(rows, max_norm))
     noise = np.rint(secret_gaussian(total.size) * (event.noise_multiplier * LATTICE))
     return NoisyTable(values=(total + noise) * (max_norm / LATTICE), sigma=event.noise_multiplier * max_norm)
 
@@ -133,34 +135,120 @@ def noisy_second_moments(
     return NoisyMoments(values=values + values.T, sigma=np.minimum(sigma, sigma.T))
 
 
-def noisy_choices(
-    gate: Gate, name: str, scores: Callable[[Cohort], NDArray[np.float64]], *, sensitivity: float, k: int
-) -> NDArray[np.int64]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """What a choice is made among; all of it public or paid for before.
+
+    `group` [cells] ascends and names each cell's candidate; a candidate's score is
+    weight x (sum over its cells of |patients - expected| - offset), with `expected` [cells],
+    `weight` and `offset` [candidates]. With nothing expected and one cell a candidate, the
+    score is a number of patients; with a model's expectations it is that of AIM (McKenna et
+    al. 2022, algorithm 3).
+    """
+
+    group: NDArray[np.int64]
+    expected: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    offset: NDArray[np.float64]
+
+    @property
+    def sensitivity(self) -> float:
+        """The most that one patient, who counts at most once in a group, moves a score."""
+        return float(self.weight.max())
+
+    def scores(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The candidates' scores from the patients in each cell."""
+        misfit = np.bincount(self.group, weights=np.abs(counts - self.expected), minlength=len(self.weight))
+        return self.weight * (misfit - self.offset)
+
+
+def noisy_choices(gate: Gate, name: str, query: Query, *, candidates: Candidates, k: int) -> NDArray[np.int64]:
     """The positions of `k` candidates, the best first, by the exponential mechanism without replacement.
 
-    `scores` gets all patients and returns one number a candidate; it owes the proof that one
-    patient moves no score by more than `sensitivity`. Gumbel noise of scale
-    2 sensitivity / epsilon on every score, then the k largest, is the same as k picks of
+    `query` gets a block of patients and returns the cells that each is in [patients, cells];
+    a patient counts at most once in each candidate's group of cells (surplus is cut), which
+    moves no score by more than the largest weight. Gumbel noise of scale
+    2 x sensitivity / epsilon on every score, then the k largest, is the same as k picks of
     the exponential mechanism one after the other (Durfee and Rogers 2019, lemma 4.2).
 
     Privacy: spends the charge `name`, a Selection event with count `k`.
     """
     event = gate.charge(name).event
-    if not isinstance(event, Selection):
-        raise _unplanned(name, event, "Selection")
-    if event.count != k or not (math.isfinite(sensitivity) and sensitivity > 0):
-        raise ConfigError(
-            refusal(
-                what=f"choices {name!r}",
-                must="pick as many candidates as were planned, at a finite sensitivity above 0",
-                got=f"k = {k}, planned {event.count}, sensitivity {sensitivity:g}",
-                fix="plan a Selection event with count k",
-            )
-        )
+    if not isinstance(event, Selection) or event.count != k:
+        raise _unplanned(name, event, f"Selection with count {k}")
+    if (np.diff(candidates.group) < 0).any() or not (np.isfinite(candidates.weight) & (candidates.weight > 0)).all():
+        raise ValueError("candidates need ascending groups and finite weights above 0")
+    counts = _total(gate, name, query, lambda rows: in_groups(rows, candidates.group))
+    noise = secret_gumbel(len(candidates.weight)) * (2.0 * candidates.sensitivity / event.epsilon)
+    return np.argsort(-(candidates.scores(counts) + noise), kind="stable")[:k].astype(np.int64)
+
+
+def noisy_codes(
+    gate: Gate, name: str, codes: Callable[[Cohort], Sequence[Collection[str]]], *, most: int
+) -> tuple[str, ...]:
+    """The codes that enough patients have, in alphabetical order, where no public list of them exists.
+
+    `codes` gets a block of patients and returns each one's codes. A patient's vote is spread
+    over at most `most` codes, drawn by keyed lots, with weight 1 / sqrt(k) on each of k; the
+    noisy votes above a threshold are kept. The threshold makes a code that one patient alone
+    has survive with a chance of at most `delta` over all such codes: with z the noise's
+    standard deviation, max over k of 1 / sqrt(k) + z Phi^-1((1 - delta)^(1/k)) (Desfontaines,
+    Voss, Gipson and Mandayam 2022, for Gaussian noise).
+
+    Privacy: spends the charge `name`, a Thresholded event.
+    """
+    event = gate.charge(name).event
+    if not isinstance(event, Thresholded):
+        raise _unplanned(name, event, "Thresholded")
     rows = gate.open(gate.ledger.spend(name))
-    values = np.nan_to_num(np.asarray(scores(rows), dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    noisy = values + secret_gumbel(values.size) * (2.0 * sensitivity / event.epsilon)
-    return np.argsort(-noisy, kind="stable")[:k].astype(np.int64)
+    key, votes = secret_bytes(32), Counter[str]()
+    for block in blocks(rows):
+        for patient, own in zip(block.ids, codes(block), strict=True):
+            kept = drawn_codes(key, str(patient), own, most)
+            for code in kept:
+                votes[code] += code_weight(len(kept))
+    names = sorted(votes)
+    noise = np.rint(secret_gaussian(len(names)) * (event.noise_multiplier * LATTICE))
+    noisy = np.array([votes[code] for code in names], dtype=np.float64) + noise
+    least = code_threshold(event, most) * LATTICE
+    return tuple(code for code, vote in zip(names, noisy, strict=True) if vote > least)
+
+
+def code_threshold(event: Thresholded, most: int) -> float:
+    """The noisy votes that a code needs, public: see `noisy_codes`."""
+    k = np.arange(1, most + 1)
+    quantile = -ndtri(-np.expm1(np.log1p(-event.delta) / k))
+    return float((1.0 / np.sqrt(k) + event.noise_multiplier * quantile).max()) + 1.0 / LATTICE
+
+
+def noisy_bounds(
+    gate: Gate,
+    name: str,
+    values: Callable[[Cohort], NDArray[np.float64]],
+    *,
+    edges: NDArray[np.float64],
+    share: float = 0.01,
+) -> tuple[float, float]:
+    """Two edges of a public grid between which all but about `share` of the patients' values lie on each side.
+
+    `values` gets a block of patients and returns one value each, NaN for none; `edges` [e]
+    ascend and are public, values beyond them count in the outer cells. The noisy histogram
+    on the grid is added up from both ends, which is post-processing.
+
+    Privacy: spends the charge `name`, a DiscreteGaussian or Gaussian event with count 1.
+    """
+
+    def cell(block: Cohort) -> csr_matrix:
+        own = np.asarray(values(block), dtype=np.float64)
+        known = np.flatnonzero(~np.isnan(own))
+        place = np.clip(np.searchsorted(edges, own[known], side="right") - 1, 0, len(edges) - 2)
+        return csr_matrix((np.ones(len(known)), (known, place)), shape=(len(block), len(edges) - 1))
+
+    counts = np.maximum(noisy_histograms(gate, name, cell).values, 0.0)
+    below = np.cumsum(counts) / max(float(counts.sum()), 1.0)
+    low = int(np.searchsorted(below, share, side="right"))
+    high = int(np.searchsorted(below, 1.0 - share, side="left"))
+    return float(edges[min(low, len(edges) - 2)]), float(edges[min(max(high, low), len(edges) - 2) + 1])
 
 
 def noisy_patient_count(gate: Gate, name: str) -> int:
@@ -201,39 +289,6 @@ def _total(gate: Gate, name: str, query: Query, bound: Callable[[csr_matrix], cs
             raise TypeError(f"the query of {name!r} must return [patients, {cells}], as it does without patients")
         total += np.asarray(bound(contributions).sum(axis=0), dtype=np.int64).ravel()
     return total.astype(np.float64)
-
-
-def _at_most(rows: csr_matrix, most: int) -> csr_matrix:
-    """Ones in the first `most` occupied cells of each row."""
-    rows = rows.copy()
-    rows.sum_duplicates()
-    rows.data = np.where(np.isfinite(rows.data) & (rows.data != 0), 1, 0).astype(np.int64)
-    rows.eliminate_zeros()
-    place = np.arange(rows.nnz) - np.repeat(rows.indptr[:-1], np.diff(rows.indptr))
-    rows.data[place >= most] = 0
-    return rows
-
-
-def _on_lattice(rows: csr_matrix, max_norm: float) -> csr_matrix:
-    """Rows clipped to `max_norm` and cut toward zero to whole steps, of norm at most LATTICE in whole numbers."""
-    rows = rows.astype(np.float64)
-    rows.sum_duplicates()
-    owner = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    with np.errstate(over="ignore"):
-        scaled = rows.data / max_norm
-    broken = np.bincount(owner, weights=~np.isfinite(scaled), minlength=rows.shape[0]) > 0
-    scaled[broken[owner]] = 0.0
-    # the row's largest entry is taken out, so that no square overflows
-    largest = np.ones(rows.shape[0])
-    np.maximum.at(largest, owner, np.abs(scaled))
-    unit = scaled / largest[owner]
-    length = np.sqrt(np.bincount(owner, weights=unit**2, minlength=rows.shape[0]))
-    factor = np.minimum(largest, 1.0 / np.maximum(length, 1e-300)) * (1.0 - 2.0**-40)
-    whole = np.trunc(unit * factor[owner] * LATTICE).astype(np.int64)
-    squares = np.zeros(rows.shape[0], dtype=np.int64)
-    np.add.at(squares, owner, whole * whole)
-    whole[(squares > LATTICE**2)[owner]] = 0  # cannot happen by the margin of 2^-40; kept so that no proof leans on it
-    return csr_matrix((whole, rows.indices, rows.indptr), shape=rows.shape)
 
 
 def _discrete_gaussian(counts: NDArray[np.float64], sigma: float) -> tuple[NDArray[np.float64], float]:
