@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synthhealth.encoding.grid import Grid
+from synthhealth.encoding.cell_grid import CellGrid
 
 _PULSE = np.array([0.06, 0.12, 0.2, 0.24, 0.2, 0.12, 0.06])
 
@@ -56,7 +56,7 @@ class Bins:
         cells = np.searchsorted(below, low + rng.random(len(bins)) * (high - low), side="right") - 1
         return np.clip(cells, self.edges[bins], self.edges[bins + 1] - 1)
 
-    def sample(self, grid: Grid, bins: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
+    def sample(self, grid: CellGrid, bins: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
         """A value in the schema's precision for each bin."""
         return grid.draw(self.draw(bins, rng), rng)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from privacy.cohort import Cohort
 from privacy.schema import Category, Number, Schema
-from synthhealth.encoding.grid import Grid
+from synthhealth.encoding.cell_grid import CellGrid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Slot:
     levels: int
     missing: bool
     ordered: bool
-    grid: Grid | None = None
+    grid: CellGrid | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Layout:
 
     schema: Schema
     attributes: tuple[Slot, ...]
-    tests: tuple[Grid, ...]
+    tests: tuple[CellGrid, ...]
     steps: int
 
     @staticmethod
@@ -47,7 +47,7 @@ class Layout:
         return Layout(
             schema=schema,
             attributes=tuple(_slot(name, column) for name, column in schema.free_columns.items()),
-            tests=tuple(Grid.of_test(test) for test in schema.tests.values()),
+            tests=tuple(CellGrid.of_test(test) for test in schema.tests.values()),
             steps=max(1, math.ceil((end - start) / schema.time_precision - 1e-9)),
         )
 
@@ -76,7 +76,7 @@ def _slot(name: str, column: Category | Number) -> Slot:
         # a binary code is its own order
         ordered = column.kind == "ordinal" and not column.other
         return Slot(name=name, levels=len(column.levels), missing=column.missing, ordered=ordered)
-    return Slot(name=name, levels=0, missing=column.missing, ordered=True, grid=Grid.of_number(column))
+    return Slot(name=name, levels=0, missing=column.missing, ordered=True, grid=CellGrid.of_number(column))
 
 
 def _fine(cohort: Cohort, slot: Slot) -> NDArray[np.int64]:

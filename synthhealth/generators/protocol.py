@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:  # every command shows progress, few need the tables' libraries
     import numpy as np
@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # every command shows progress, few need the tables' librarie
     from privacy.gate import Gate
     from privacy.plan import Charge
 
+EngineName = Literal["vae", "marginal", "vae-dpsgd", "vae-nonprivate"]
 Progress = Callable[[str, int, int], None]
 """Told as (stage, done, total) while work goes on; the numbers depend on public facts only."""
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from synthhealth.encoding.bins import Bins
 from synthhealth.encoding.draws import Draws
-from synthhealth.encoding.grid import Grid
+from synthhealth.encoding.cell_grid import CellGrid
 from synthhealth.encoding.layout import Layout, Slot
 
 VALUE_BINS = 12
@@ -95,14 +95,18 @@ def summary_slots(layout: Layout) -> tuple[Slot, ...]:
     cap = layout.schema.privacy_unit.max_records
     tests = max(len(layout.tests), 2)
 
-    def slot(name: str, grid: Grid, *, missing: bool = True) -> Slot:
+    def slot(name: str, grid: CellGrid, *, missing: bool = True) -> Slot:
         return Slot(name=name, levels=0, missing=missing, ordered=True, grid=grid)
 
     return (
-        slot("n_draws", Grid.of(0, min(cap, layout.steps), step=1, scale="log"), missing=False),
-        slot("first_step", Grid.of(0, layout.steps - 1, step=1)) if layout.steps > 1 else slot("first_step", _point()),
-        slot("last_step", Grid.of(0, layout.steps - 1, step=1)) if layout.steps > 1 else slot("last_step", _point()),
-        slot("panel_size", Grid.of(1, tests, step=PANEL_STEP, scale="log")),
+        slot("n_draws", CellGrid.of(0, min(cap, layout.steps), step=1, scale="log"), missing=False),
+        slot("first_step", CellGrid.of(0, layout.steps - 1, step=1))
+        if layout.steps > 1
+        else slot("first_step", _point()),
+        slot("last_step", CellGrid.of(0, layout.steps - 1, step=1))
+        if layout.steps > 1
+        else slot("last_step", _point()),
+        slot("panel_size", CellGrid.of(1, tests, step=PANEL_STEP, scale="log")),
     )
 
 
@@ -111,5 +115,5 @@ def level_slots(layout: Layout) -> tuple[Slot, ...]:
     return tuple(Slot(name=name, levels=LEVELS, missing=True, ordered=True) for name in layout.schema.tests)
 
 
-def _point() -> Grid:
-    return Grid.of_codes((0,))
+def _point() -> CellGrid:
+    return CellGrid.of_codes((0,))

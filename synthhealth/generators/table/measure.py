@@ -1,4 +1,4 @@
-"""The patient table as rows of levels, and the two noisy looks at it: one-way shares, then all second moments."""
+"""The patient table as rows of levels, and the noisy look at all its pairs of columns at once."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from privacy.cohort import Cohort
 from privacy.gate import Gate
-from privacy.mechanisms import NoisyMoments, noisy_histograms, noisy_second_moments
-from synthhealth.encoding.bins import project
+from privacy.mechanisms import NoisyMoments, noisy_second_moments
 from synthhealth.generators.table.features import Scores
 
 Floats = NDArray[np.float64]
 Coder = Callable[[Cohort], NDArray[np.int64]]
 OUTCOME_WEIGHT = 2.0
-SHARE_FLOOR = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,30 +37,6 @@ def one_hot_rows(codes: NDArray[np.int64], levels: NDArray[np.int64]) -> sp.csr_
     start = np.concatenate(([0], np.cumsum(levels)))
     cells = (codes + start[:-1]).ravel()
     return sp.csr_matrix((np.ones(len(cells)), cells, np.arange(0, len(cells) + 1, columns)), shape=(n, int(start[-1])))
-
-
-def noisy_shares(
-    gate: Gate, name: str, code: Coder, columns: tuple[Column, ...], prior: tuple[Floats | None, ...]
-) -> tuple[Floats, ...]:
-    """One-way shares [levels] of every column, each weighed with an earlier noisy estimate where there is one.
-
-    `prior[j]` holds noisy counts and, last, their variance a level: see `coarse_prior`.
-
-    Privacy: spends the charge `name`.
-    """
-    levels = np.array([column.levels for column in columns])
-    table = noisy_histograms(gate, name, lambda block: one_hot_rows(code(block), levels))
-    pieces = np.split(table.values, np.cumsum(levels)[:-1])
-    return tuple(_share(piece, table.sigma, earlier) for piece, earlier in zip(pieces, prior, strict=True))
-
-
-def _share(counts: Floats, sigma: float, earlier: Floats | None) -> Floats:
-    if earlier is not None:
-        variance = earlier[1]
-        trust = variance / (variance + sigma**2)
-        counts = trust * counts + (1 - trust) * earlier[0]
-    shares = np.maximum(project(counts), SHARE_FLOOR)
-    return np.asarray(shares / shares.sum())
 
 
 def score_table(shares: tuple[Floats, ...], columns: tuple[Column, ...]) -> tuple[Scores, ...]:
@@ -86,7 +60,7 @@ def pair_weights(scores: tuple[Scores, ...], columns: tuple[Column, ...]) -> Flo
 
 
 def noisy_moments(
-    gate: Gate, name: str, code: Coder, scores: tuple[Scores, ...], weights: Floats, patients: float
+    gate: Gate, name: str, code: Coder, scores: tuple[Scores, ...], *, weights: Floats, patients: float
 ) -> NoisyMoments:
     """Means over patients of all products of scores of two columns.
 

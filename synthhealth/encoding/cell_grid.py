@@ -8,25 +8,27 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from privacy.grid import decimals_of, on_step
 from privacy.schema import Number, Test
 
 FINE_CELLS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
-    """Cells between lattice points of a public step: cell c holds the lattice points first[c] .. first[c + 1] - 1.
+class CellGrid:
+    """Cells of lattice points of a public step: cell c holds the `width[c]` points from `first[c]` on.
 
-    A lattice point k is the value k * step; `first` has shape [cells + 1] and covers [low, high].
+    A lattice point k is the value k * step; `first` and `width` have shape [cells] and cover [low, high].
     """
 
     step: float
     first: NDArray[np.int64]
+    width: NDArray[np.int64]
 
     @staticmethod
     def of(
         low: float, high: float, *, step: float, scale: Literal["linear", "log"] = "linear", cells: int = FINE_CELLS
-    ) -> Grid:
+    ) -> CellGrid:
         """At most `cells` cells over [low, high], equally wide on the given scale and never narrower than one step."""
         start, stop = round(low / step), round(high / step)
         count = min(cells, stop - start + 1)
@@ -40,30 +42,31 @@ class Grid:
         # a log scale crowds its low cells: push them apart to one lattice point each, then trim at the top
         for i in range(1, count + 1):
             first[i] = max(first[i], first[i - 1] + 1)
-        return Grid(step=step, first=np.unique(np.minimum(first, stop + 1)))
+        edges = np.unique(np.minimum(first, stop + 1))
+        return CellGrid(step=step, first=edges[:-1], width=np.diff(edges))
 
     @staticmethod
-    def of_codes(codes: tuple[int, ...]) -> Grid:
+    def of_codes(codes: tuple[int, ...]) -> CellGrid:
         """One cell for each of the sorted integer codes."""
         points = sorted(codes)
-        return Grid(step=1.0, first=np.array([*points, points[-1] + 1], dtype=np.int64))
+        return CellGrid(step=1.0, first=np.array(points, dtype=np.int64), width=np.ones(len(points), dtype=np.int64))
 
     @staticmethod
-    def of_number(column: Number) -> Grid:
+    def of_number(column: Number) -> CellGrid:
         """The grid of a numeric column."""
-        return Grid.of(column.low, column.high, step=column.step, scale=column.scale)
+        return CellGrid.of(column.low, column.high, step=column.step, scale=column.scale)
 
     @staticmethod
-    def of_test(test: Test) -> Grid:
+    def of_test(test: Test) -> CellGrid:
         """The grid of a laboratory test; a categorical test has one cell a code."""
         if test.codes:
-            return Grid.of_codes(test.codes)
-        return Grid.of(test.low, test.high, step=test.step, scale=test.scale)
+            return CellGrid.of_codes(test.codes)
+        return CellGrid.of(test.low, test.high, step=test.step, scale=test.scale)
 
     @property
     def cells(self) -> int:
         """How many cells the grid has."""
-        return len(self.first) - 1
+        return len(self.first)
 
     def cell(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """The cell of each finite value, shape as `values`; values beyond the bounds fall in the outermost cells."""
@@ -73,6 +76,5 @@ class Grid:
 
     def draw(self, cells: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
         """One lattice value for each cell, uniform among the cell's lattice points."""
-        low, width = self.first[cells], np.diff(self.first)[cells]
-        points = low + np.floor(rng.random(len(cells)) * width)
-        return np.round(points * self.step, 10)
+        points = self.first[cells] + np.floor(rng.random(len(cells)) * self.width[cells])
+        return on_step(points, step=self.step, decimals=decimals_of(self.step))

@@ -1,0 +1,161 @@
+"""What a model has learnt of the public grids: the bins of every column and test, and rows of levels by them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from privacy.cohort import Cohort, Records
+from privacy.constraints import derived, ordered
+from privacy.schema import Category
+from synthhealth.encoding.bins import Bins
+from synthhealth.encoding.draws import Draws
+from synthhealth.encoding.layout import Layout, Slot
+from synthhealth.generators.events.chains import Chains, Summaries, level_slots, summary_slots
+from synthhealth.generators.events.dream import Dream, Sketch
+from synthhealth.generators.table.measure import Column
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codebook:
+    """Bins for the numeric columns (None for codes), for the summaries of draws and for the tests' values.
+
+    The patient table's columns are the schema's free columns, then the four summaries, then one
+    level a test; without tests the table ends with the free columns.
+    """
+
+    layout: Layout
+    attributes: tuple[Bins | None, ...]
+    summaries: tuple[Bins, ...]
+    tests: tuple[Bins, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the patient table."""
+        outcomes = set(self.layout.schema.outcomes)
+        slots = [*zip(self.layout.attributes, self.attributes, strict=True)]
+        if self.tests:
+            slots += zip(summary_slots(self.layout), self.summaries, strict=True)
+            slots += [(slot, None) for slot in level_slots(self.layout)]
+        return tuple(
+            Column(
+                name=slot.name,
+                levels=(slot.levels if bins is None else bins.count) + slot.missing,
+                ordered=slot.ordered,
+                missing=slot.missing,
+                outcome=slot.name in outcomes,
+            )
+            for slot, bins in slots
+        )
+
+    def code(self, cohort: Cohort) -> NDArray[np.int64]:
+        """The patient table in levels, [n, columns].
+
+        Privacy: internal only; a per-patient map.
+        """
+        fine = self.layout.fine(cohort)
+        table = [_coarse(fine[:, j], bins) for j, bins in enumerate(self.attributes)]
+        if self.tests:
+            draws = Draws.of(cohort, self.layout)
+            cells = Summaries.of(draws, summary_slots(self.layout)).cells
+            table += [_coarse(cells[:, j], bins) for j, bins in enumerate(self.summaries)]
+            table += list(Chains.of(draws, self.tests).level.T)
+        return np.stack(table, axis=1)
+
+    def sketch(
+        self, codes: NDArray[np.int64], latent: Floats, last_step: NDArray[np.int64], rng: np.random.Generator
+    ) -> Sketch:
+        """What rows of levels [n, columns] say of the draws, with numbers drawn inside the bins.
+
+        `last_step` [n] is the last step at which a patient may have a record, -1 for none.
+        """
+        start = len(self.attributes)
+        slots = summary_slots(self.layout)
+        count, first, final, panel = (
+            _number(codes[:, start + j], bins, slot, rng, missing=0.0)
+            for j, (bins, slot) in enumerate(zip(self.summaries, slots, strict=True))
+        )
+        first = np.minimum(first, np.maximum(last_step, 0))
+        final = np.clip(final, first, np.maximum(last_step, first))
+        room = np.where(last_step < 0, 0, final - first + 1)
+        return Sketch(
+            count=np.minimum(count, room).astype(np.int64),
+            first=first.astype(np.int64),
+            final=final.astype(np.int64),
+            panel_size=np.maximum(panel, 1.0),
+            level=codes[:, start + len(slots) :],
+            latent=latent,
+        )
+
+    def last_step(self, numbers: Floats | None, n: int) -> NDArray[np.int64]:
+        """The last step with records: that of the end of follow-up `numbers` [n], or the window's."""
+        steps = self.layout.steps
+        if numbers is None:
+            return np.full(n, steps - 1)
+        schema = self.layout.schema
+        last = np.floor((numbers - schema.privacy_unit.window[0]) / schema.time_precision + 1e-9)
+        return np.clip(last, -1, steps - 1).astype(np.int64)
+
+    def attributes_of(
+        self, codes: NDArray[np.int64], rng: np.random.Generator
+    ) -> dict[str, Floats | NDArray[np.int64]]:
+        """Codes (-1 missing) or numbers (NaN missing) by column, from rows of levels [n, columns]."""
+        cells: dict[str, Floats | NDArray[np.int64]] = {}
+        for j, (slot, bins) in enumerate(zip(self.layout.attributes, self.attributes, strict=True)):
+            if bins is None:
+                cells[slot.name] = np.where(codes[:, j] >= slot.levels, -1, codes[:, j])
+            else:
+                cells[slot.name] = _number(codes[:, j], bins, slot, rng, missing=np.nan)
+        numbers = {name: values for name, values in cells.items() if values.dtype.kind == "f"}
+        return cells | ordered(self.layout.schema, numbers)
+
+    def cohort(
+        self, attributes: Mapping[str, Floats | NDArray[np.int64]], dreamt: Dream | None, rng: np.random.Generator
+    ) -> Cohort:
+        """Synthetic patients from their attributes and their dreamt draws, in the schema's types and precision."""
+        schema = self.layout.schema
+        n = len(next(iter(attributes.values())))
+        numbers = {name: values for name, values in attributes.items() if values.dtype.kind == "f"}
+        computed = derived(schema, numbers)
+        table: dict[str, object] = {"patient_id": np.char.add("S", np.arange(1, n + 1).astype(str)).astype(object)}
+        for name, column in schema.columns.items():
+            if isinstance(column, Category):
+                levels = pd.Index(list(column.levels), dtype=object)
+                table[name] = pd.Categorical.from_codes(attributes[name].astype(np.int64), categories=levels)
+            else:
+                table[name] = computed[name] if name in computed else numbers[name]
+        records = self._records(dreamt, rng) if dreamt is not None else _no_records()
+        return Cohort(schema=schema, patients=pd.DataFrame(table), records=records)
+
+    def _records(self, dreamt: Dream, rng: np.random.Generator) -> Records:
+        draws, coded = dreamt.draws, dreamt.chains.bin
+        value = np.zeros(len(coded))
+        for t, (bins, grid) in enumerate(zip(self.tests, self.layout.tests, strict=True)):
+            mine = np.flatnonzero(draws.test == t)
+            value[mine] = bins.sample(grid, coded[mine], rng)
+        time = self.layout.time_of(draws.step[draws.draw])
+        return Records.sorted(owner=draws.record_owner, time=time, test=draws.test, value=value)
+
+
+def _no_records() -> Records:
+    nothing = np.zeros(0)
+    return Records.sorted(owner=nothing.astype(np.int64), time=nothing, test=nothing.astype(np.int64), value=nothing)
+
+
+def _coarse(fine: NDArray[np.int64], bins: Bins | None) -> NDArray[np.int64]:
+    if bins is None:
+        return fine
+    cells = len(bins.density)
+    return np.where(fine >= cells, bins.count, bins.of_cell(np.minimum(fine, cells - 1)))
+
+
+def _number(levels: NDArray[np.int64], bins: Bins, slot: Slot, rng: np.random.Generator, *, missing: float) -> Floats:
+    assert slot.grid is not None  # noqa: S101  # a slot with bins has a grid
+    values = bins.sample(slot.grid, np.minimum(levels, bins.count - 1), rng)
+    return np.where(levels >= bins.count, missing, values)

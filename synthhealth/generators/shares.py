@@ -1,0 +1,52 @@
+"""How the budget of the measured part is shared, and the charges that follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from privacy.plan import Charge
+from synthhealth.encoding.layout import Layout
+from synthhealth.generators.charges import sum_charge, table_charge
+from synthhealth.generators.events.chains import summary_slots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """Parts of the whole budget by look; they need not sum to 1, only their ratios tell."""
+
+    grids: float = 0.05
+    values: float = 0.05
+    one_way: float = 0.07
+    moments: float = 0.28
+    transitions: float = 0.14
+    levels: float = 0.12
+    gaps: float = 0.04
+
+
+def measured_charges(layout: Layout, shares: Shares, scale: float) -> tuple[Charge, ...]:
+    """The charges of all looks in the order in which they are taken; a schema without tests has fewer.
+
+    Privacy: free; reads no rows.
+    """
+    tests = len(layout.tests)
+    summaries = len(summary_slots(layout)) if tests else 0
+    numeric = sum(slot.grid is not None for slot in layout.attributes) + summaries
+    columns = len(layout.attributes) + summaries + tests
+    charges = [
+        table_charge("one-way", share=shares.one_way, tables=columns, scale=scale, reads="the levels of every column"),
+        sum_charge("moments", share=shares.moments, scale=scale, reads="all pairs of columns at once"),
+    ]
+    if tests:
+        charges.insert(
+            0, sum_charge("values", share=shares.values, scale=scale, reads="lab values by test, fine cells")
+        )
+        charges += [
+            sum_charge("transitions", share=shares.transitions, scale=scale, reads="a value and the next, by test"),
+            sum_charge("levels", share=shares.levels, scale=scale, reads="values by the patient's level, by test"),
+            sum_charge("gaps", share=shares.gaps, scale=scale, reads="time between draws"),
+        ]
+    if numeric:
+        charges.insert(
+            0, table_charge("grids", share=shares.grids, tables=numeric, scale=scale, reads="numbers, in fine cells")
+        )
+    return tuple(charges)

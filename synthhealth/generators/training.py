@@ -1,0 +1,98 @@
+"""The training room: a charge is spent, then per-patient gradients are clipped, summed and noised, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from opacus import GradSampleModule
+from torch import nn
+
+from privacy.cohort import Cohort
+from privacy.errors import BudgetError, ConfigError, refusal
+from privacy.events import SampledGaussian
+from privacy.gate import Gate
+from privacy.lattice import clip_rows, private_sum, safe_norm
+from privacy.randomness import poisson_batch
+
+Floats = NDArray[np.float64]
+Gradients = Callable[[NDArray[np.int64]], Iterable[Floats]]
+"""Given the rows of a batch, per-patient gradients [patients, size] in blocks; each row from its own patient alone."""
+
+
+class Training:
+    """Private gradient steps on the rows behind a gate, as many as were paid for and no more.
+
+    Privacy: `enter` spends the charge; each `step` is one of its noisy sums.
+    """
+
+    def __init__(self, rows: Cohort, event: SampledGaussian) -> None:
+        self.rows = rows
+        self.event = event
+        self._left = event.steps
+
+    @staticmethod
+    def enter(gate: Gate, name: str) -> Training:
+        """Spend the charge `name` and open the rows for its steps.
+
+        Privacy: spends the charge `name`, a SampledGaussian event.
+        """
+        event = gate.charge(name).event
+        if not isinstance(event, SampledGaussian):
+            raise ConfigError(
+                refusal(
+                    what=f"event of charge {name!r}",
+                    must="be a SampledGaussian",
+                    got=type(event).__name__,
+                    fix="plan the training as a SampledGaussian event",
+                )
+            )
+        return Training(gate.open(gate.ledger.spend(name)), event)
+
+    def step(self, gradients: Gradients, size: int, *, max_grad_norm: float) -> Floats:
+        """One noisy sum of clipped gradients, shape [size]; an empty batch yields noise alone.
+
+        The batch is a fresh Poisson sample at the event's rate, every patient at rate 1. Raises
+        BudgetError when all steps that were paid for have been taken.
+
+        Privacy: internal only until it returns; the result is one of the steps that were paid for.
+        """
+        if self._left == 0:
+            raise BudgetError(
+                refusal(
+                    what="private steps",
+                    must=f"be at most the {self.event.steps} that were paid for",
+                    got="one more",
+                    fix="plan more steps",
+                )
+            )
+        self._left -= 1
+        n, rate = len(self.rows), self.event.sample_rate
+        batch = np.arange(n) if rate >= 1 else poisson_batch(n, rate)
+        norm = safe_norm(max_grad_norm, size)
+        total = np.zeros(size)
+        for rows in gradients(batch):
+            total += clip_rows(rows, norm).sum(axis=0)
+        return private_sum(total, max_norm=max_grad_norm, noise_multiplier=self.event.noise_multiplier)
+
+
+def gradient_rows(model: GradSampleModule, loss: torch.Tensor, patients: int) -> torch.Tensor:
+    """Per-patient gradients [patients, parameters] of a summed loss, by Opacus' hooks, in the parameters' order.
+
+    `model` wraps its module with loss_reduction="sum"; every tensor it sees has the patient as
+    dimension 0, and each patient's loss depends on that patient alone. Gradients are cleared.
+    """
+    loss.backward()  # type: ignore[no-untyped-call]
+    rows = [_taken(parameter, patients) for parameter in model.parameters() if parameter.requires_grad]
+    model.zero_grad(set_to_none=True)
+    return torch.cat(rows, dim=1)
+
+
+def _taken(parameter: nn.Parameter, patients: int) -> torch.Tensor:
+    sample = parameter.grad_sample  # type: ignore[attr-defined]
+    if sample is None:
+        return torch.zeros(patients, parameter.numel(), dtype=parameter.dtype)
+    rows: torch.Tensor = sample.reshape(patients, -1)
+    return rows
