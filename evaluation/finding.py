@@ -102,6 +102,7 @@ class Finding:
     `headline` is the number the verdict rests on; `others` stand beside it. For fidelity and
     utility, `floor` is real train against holdout, `ceiling` shuffled data, both in the unit of
     the headline. `subject` names the column, test, pair or subgroup, empty when it is the whole.
+    `p_value` is that of "no leak", `p_adjusted` the same after correction for the whole family of attacks.
     """
 
     family: Family
@@ -124,6 +125,8 @@ class Finding:
     reason: str = ""
     citation: str = ""
     seconds: float = 0.0
+    p_value: float | None = None
+    p_adjusted: float | None = None
 
     @property
     def gap_closed(self) -> float | None:

@@ -1,1 +1,1 @@
-"""One file an attack family, each with threat model, baseline and control."""
+"""Attacks on synthetic patients, each beside controls that show whether it could have found anything."""

@@ -1,0 +1,121 @@
+"""Prepares the real side of an evaluation: whom to score, the attacker's sample, and the control worlds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.attacks.planted import jittered, joined, renamed
+from evaluation.attacks.stage import NEAREST, Ground, Side, farthest, rarest
+from evaluation.embedding import Metric, embed
+from evaluation.exhibit import Exhibit
+from evaluation.neighbours import nearest
+from evaluation.strata import record_strata
+from privacy.cohort import Cohort
+from privacy.randomness import public
+
+Ints = NDArray[np.int64]
+
+COPIED_SHARE = 0.02
+_MOST_SCORED = {True: 10_000, False: 50_000}
+_MOST_PLANTED = {True: 3_000, False: 10_000}
+_JITTERS = {True: (0.03, 0.3), False: (0.01, 0.03, 0.1, 0.3)}
+_LEAST_COPIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A control: patients planted in the place of the synthetic ones, and the targets scored against them.
+
+    `answer` is what an attack must find: "nothing", the full copy it "must" find, or a "dose" that tells how
+    little it can find. `limit` words the dose for the detection limit.
+    """
+
+    name: str
+    expected: str
+    answer: str
+    planted: Cohort
+    rows: Ints
+    limit: str = ""
+
+
+def ground_of(exhibit: Exhibit, *, quick: bool, seed: int) -> Ground:
+    """The targets (members first), their strata and groups, and the reference, from an exhibit.
+
+    All patients are scored up to 10,000 members and 10,000 non-members (50,000 when not
+    quick), above that a sample; the reference is used whole.
+
+    Privacy: internal only.
+    """
+    metric = Metric.of(embed(exhibit.reference))
+    scored = [
+        _sample(cohort, _MOST_SCORED[quick], seed, name)
+        for cohort, name in ((exhibit.train, "train"), (exhibit.holdout, "holdout"))
+    ]
+    targets = Side.of(joined(*scored), metric)
+    member = np.arange(len(targets)) < len(scored[0])
+    reference = Side.of(exhibit.reference, metric)
+    known = nearest(targets.embedding.points, reference.embedding.points, NEAREST)
+    return Ground(
+        targets=targets,
+        member=member,
+        stratum=record_strata(targets.cohort.records_per_patient(), member),
+        outlier=farthest(known),
+        rare=rarest(targets, reference),
+        reference=reference,
+        metric=metric,
+        near_reference=known,
+        seed=seed,
+        quick=quick,
+    )
+
+
+def _sample(cohort: Cohort, most: int, seed: int, name: str) -> Cohort:
+    if len(cohort) <= most:
+        return cohort
+    return cohort.take(np.sort(public(seed, "scored", name).permutation(len(cohort))[:most]))
+
+
+def control_worlds(ground: Ground) -> tuple[World, ...]:
+    """The controls: fresh patients, a full copy, fresh patients with 2 % copies, copies with noise.
+
+    A third of the training patients (3,000 at most when quick) leaves the members and stands
+    in as the third split: neither scored nor copied, fresh to the members that remain. Those
+    remaining, 3,000 at most, are what gets copied.
+
+    Privacy: internal only.
+    """
+    order = public(ground.seed, "controls").permutation(np.flatnonzero(ground.member))
+    most = _MOST_PLANTED[ground.quick]
+    fresh, members = np.split(order, [min(len(order) // 3, most)])
+    members = members[:most]
+    rows = np.concatenate([np.sort(members), np.flatnonzero(~ground.member)])
+    real = ground.targets.cohort
+    fresh_patients, copied = real.take(fresh), real.take(members)
+    few = copied.take(np.arange(max(_LEAST_COPIES, round(COPIED_SHARE * len(members)))))
+    return (
+        World(name="NEG-fresh", expected="no signal", answer="nothing", planted=renamed(fresh_patients), rows=rows),
+        World(name="POS-copy", expected="found", answer="must", planted=renamed(copied), rows=rows),
+        World(
+            name=f"POS-{COPIED_SHARE * 100:g} %",
+            expected="found by at least one attack",
+            answer="dose",
+            planted=joined(fresh_patients, few),
+            rows=rows,
+            limit=f"copies of {COPIED_SHARE * 100:g} % of the patients",
+        ),
+        *(_noisy_world(ground, copied, spread, rows) for spread in _JITTERS[ground.quick]),
+    )
+
+
+def _noisy_world(ground: Ground, copied: Cohort, spread: float, rows: Ints) -> World:
+    return World(
+        name=f"POS-jitter {spread:g} sd",
+        expected="found, less with more noise",
+        answer="dose",
+        planted=jittered(copied, spread, public(ground.seed, "jitter", f"{spread:g}")),
+        rows=rows,
+        limit=f"copies of every patient with noise of {spread:g} sd",
+    )
