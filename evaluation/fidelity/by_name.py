@@ -13,7 +13,7 @@ from evaluation.finding import Estimate, Family, Finding, Verdict
 from evaluation.resampling import estimate
 from privacy.schema import Category
 
-FINE_BINS, MERGED = 100, 5
+FINE_BINS, MERGED, MOST_CLASSES = 100, 5, 20
 
 
 def each_column(arms: Arms) -> tuple[Finding, ...]:
@@ -61,7 +61,7 @@ def named_distances(
         _redrawn(side, owner, place(value, edges), cells)
         for side, (owner, value) in ((arms.train, left), (arms.synthetic, right))
     )
-    merge = np.arange(0, cells, 1 if codes else MERGED)
+    merge = np.arange(0, cells, 1 if codes or cells <= MOST_CLASSES else MERGED)
     divergence = kullback_leibler(np.add.reduceat(a, merge, axis=1), np.add.reduceat(b, merge, axis=1))
     kl = estimate("Kullback-Leibler divergence", divergence, high=np.inf)
     if codes:

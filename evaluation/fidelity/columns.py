@@ -102,12 +102,17 @@ def never_measured(side: Side) -> NDArray[np.bool_]:
     return ~ever
 
 
+def value_names(arms: Arms) -> list[str]:
+    """The names of the tests that the training data hold."""
+    names = list(arms.schema.tests)
+    return [names[place] for place in arms.measured]
+
+
 def value_comparison(arms: Arms) -> Comparison:
     """Values of each measured test, in twelve quantile classes of the training data.
 
     Privacy: internal only.
     """
-    names = list(arms.schema.tests)
     edges = [quantile_edges(mine, VALUE_BINS) for mine in values_by_test(arms.train.draws)]
 
     def table(side: Side) -> Floats:
@@ -116,7 +121,7 @@ def value_comparison(arms: Arms) -> Comparison:
         whole = tabulate(side.redraws, draws.owner, draws.test, cell, (max(draws.tests, 1), VALUE_BINS))
         return whole[:, list(arms.measured)]
 
-    return compare(arms, table, [names[place] for place in arms.measured], ceiling="scattered")
+    return compare(arms, table, value_names(arms), ceiling="scattered")
 
 
 def column_comparison(arms: Arms) -> Comparison:

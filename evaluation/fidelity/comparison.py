@@ -81,8 +81,8 @@ def summary_finding(
     test: str,
     title: str,
     n: int,
-    seconds: float = 0.0,
     high: float = 1.0,
+    family: Family = Family.FIDELITY,
     citation: str = "",
 ) -> Finding:
     """The mean over subjects as headline, its floor, ceiling and share of the gap, and the worst subjects beside it.
@@ -90,10 +90,11 @@ def summary_finding(
     Privacy: internal only.
     """
     if len(comparison) == 0:
-        return not_measurable(test=test, title=title, reason="the schema or the training data hold nothing of the kind")
+        reason = "the schema or the training data hold nothing of the kind"
+        return not_measurable(test=test, title=title, reason=reason, family=family)
     mean = [_mean(rows) for rows in (comparison.synthetic, comparison.floor, comparison.ceiling)]
     return Finding(
-        family=Family.FIDELITY,
+        family=family,
         test=test,
         title=title,
         headline=estimate(title, mean[0], high=high),
@@ -103,7 +104,6 @@ def summary_finding(
         ceiling=estimate("ceiling", mean[2], high=high),
         others=(gap_share(*mean), *_worst(comparison, high)),
         citation=citation,
-        seconds=seconds,
     )
 
 

@@ -104,7 +104,8 @@ def correlations(arms: Arms) -> Finding:
     names = tuple(f"{a} and {b}" for a, b in combinations(labels, 2))
 
     def table(side: Side) -> Floats:
-        return _moments(side, _ranks(_variables(side, columns, tests), edges))
+        rows = np.arange(len(side.cohort))
+        return moments(side, ranks(_variables(side, columns, tests), edges), rows)
 
     comparison = compare(arms, table, names, ceiling="shuffled", distance=correlation_difference)
     return summary_finding(
@@ -153,7 +154,7 @@ def _variables(side: Side, columns: tuple[str, ...], tests: list[int]) -> Floats
     return np.column_stack([*attributes, mean.reshape(draws.patients, -1)[:, tests]])
 
 
-def _ranks(values: Floats, edges: list[Floats]) -> Floats:
+def ranks(values: Floats, edges: list[Floats]) -> Floats:
     """Each column as its rank in [0, 1] among the training data, NaN kept."""
     result = np.full(values.shape, np.nan)
     for column, cut in enumerate(edges):
@@ -163,14 +164,18 @@ def _ranks(values: Floats, edges: list[Floats]) -> Floats:
     return result
 
 
-def _moments(side: Side, ranks: Floats) -> Floats:
-    """Sums by group of patients and pair of variables: n, x, y, xx, yy, xy, shape [groups, pairs, 6]."""
-    first, second = np.triu_indices(ranks.shape[1], 1)
-    known = np.isfinite(ranks).astype(np.float64)
-    value = np.where(known > 0, ranks, 0.0)
+def moments(side: Side, rows: Floats, owner: Ints) -> Floats:
+    """Sums by group of patients and pair of variables: n, x, y, xx, yy, xy, shape [groups, pairs, 6].
+
+    `rows` [k, variables] hold NaN where unknown; `owner` [k] is the patient of each.
+    """
+    first, second = np.triu_indices(rows.shape[1], 1)
+    known = np.isfinite(rows).astype(np.float64)
+    value = np.where(known > 0, rows, 0.0)
+    group_of = side.redraws.group[owner]
     result = np.zeros((side.redraws.groups, len(first), 6))
     for group in range(side.redraws.groups):
-        mine = side.redraws.group == group
+        mine = group_of == group
         k, v = known[mine], value[mine]
         tables = (k.T @ k, v.T @ k, k.T @ v, (v * v).T @ k, k.T @ (v * v), v.T @ v)
         result[group] = np.column_stack([table[first, second] for table in tables])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 
+from evaluation.features import column_numbers
 from evaluation.fidelity.histograms import Floats
 from privacy.cohort import Cohort, Records
-from privacy.schema import Category, Derived, Number, Schema, Test
+from privacy.patient_frame import patient_frame
+from privacy.schema import Category, Number, Test
 
 
 def shuffled(cohort: Cohort, chance: np.random.Generator) -> Cohort:
@@ -17,14 +18,18 @@ def shuffled(cohort: Cohort, chance: np.random.Generator) -> Cohort:
 
     Privacy: internal only.
     """
-    columns = {name: cohort.patients[name].iloc[chance.permutation(len(cohort))].array for name in _free(cohort.schema)}
+    schema = cohort.schema
+    cells = {name: _cells(cohort, name)[chance.permutation(len(cohort))] for name in schema.free_columns}
     records, value = cohort.records, cohort.records.value.copy()
     order = np.argsort(records.test, kind="stable")
-    borders = np.searchsorted(records.test[order], np.arange(len(cohort.schema.tests) + 1))
+    borders = np.searchsorted(records.test[order], np.arange(len(schema.tests) + 1))
     for low, high in pairwise(borders):
         value[order[low:high]] = value[chance.permutation(order[low:high])]
-    mixed = Records(owner=records.owner, time=records.time, test=records.test, value=value)
-    return _built(cohort, columns, mixed)
+    return Cohort(
+        schema=schema,
+        patients=patient_frame(schema, list(cohort.ids), cells),
+        records=Records(owner=records.owner, time=records.time, test=records.test, value=value),
+    )
 
 
 def scattered(cohort: Cohort, chance: np.random.Generator) -> Cohort:
@@ -34,45 +39,34 @@ def scattered(cohort: Cohort, chance: np.random.Generator) -> Cohort:
     """
     schema, size = cohort.schema, len(cohort)
     number = len(cohort.records) if schema.tests and size else 0
-    start, end = schema.privacy_unit.window
-    columns = {name: _even_column(schema, name, size, chance) for name in _free(schema)}
+    cells = {name: _even_column(column, size, chance) for name, column in schema.free_columns.items()}
     test = chance.integers(0, max(len(schema.tests), 1), number)
     value = np.zeros(number)
     for place, kind in enumerate(schema.tests.values()):
         mine = test == place
         value[mine] = _even_values(kind, int(mine.sum()), chance)
-    time = start + np.floor(chance.random(number) * (end - start) / schema.time_precision) * schema.time_precision
+    start, end = schema.privacy_unit.window
+    time = schema.times.cut(start + chance.random(number) * (end - start))
     owner = chance.integers(0, max(size, 1), number)
-    return _built(cohort, columns, Records.sorted(owner=owner, time=time, test=test, value=value))
+    return Cohort(
+        schema=schema,
+        patients=patient_frame(schema, list(cohort.ids), cells),
+        records=Records.sorted(owner=owner, time=time, test=test, value=value),
+    )
 
 
-def _free(schema: Schema) -> tuple[str, ...]:
-    return tuple(schema.free_columns)
+def _cells(cohort: Cohort, name: str) -> Floats:
+    """A free column as `patient_frame` takes it: places of codes with -1, or numbers with NaN."""
+    if isinstance(cohort.schema.columns[name], Category):
+        return cohort.codes(name).astype(np.float64)
+    return column_numbers(cohort, name)
 
 
-def _built(cohort: Cohort, columns: dict[str, object], records: Records) -> Cohort:
-    """A cohort with these free columns, its derived columns computed anew."""
-    schema = cohort.schema
-    table = pd.DataFrame({"patient_id": cohort.patients["patient_id"], **columns})
-    numbers = {name: table[name].to_numpy(dtype=np.float64) for name in schema.free_columns if _is_number(schema, name)}
-    for name, column in schema.derived_columns.items():
-        table[name] = column.parsed.evaluate(numbers)
-    return Cohort(schema=schema, patients=table[["patient_id", *schema.columns]], records=records)
-
-
-def _is_number(schema: Schema, name: str) -> bool:
-    return isinstance(schema.columns[name], Number)
-
-
-def _even_column(schema: Schema, name: str, size: int, chance: np.random.Generator) -> object:
-    kind = schema.columns[name]
-    absent = chance.random(size) < (0.5 if not isinstance(kind, Derived) and kind.missing else 0.0)
+def _even_column(kind: Category | Number, size: int, chance: np.random.Generator) -> Floats:
+    absent = chance.random(size) < (0.5 if kind.missing else 0.0)
     if isinstance(kind, Category):
-        codes = np.where(absent, -1, chance.integers(0, len(kind.levels), size))
-        return pd.Categorical.from_codes(codes, categories=pd.Index(list(kind.levels), dtype=object))
-    if isinstance(kind, Number):
-        return np.where(absent, np.nan, _even_values(kind, size, chance))
-    raise TypeError(f"{name} is no free column")
+        return np.where(absent, -1, chance.integers(0, len(kind.levels), size)).astype(np.float64)
+    return np.where(absent, np.nan, _even_values(kind, size, chance))
 
 
 def _even_values(kind: Number | Test, size: int, chance: np.random.Generator) -> Floats:

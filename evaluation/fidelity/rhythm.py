@@ -90,12 +90,11 @@ def panels(arms: Arms) -> Finding:
 
     Privacy: internal only.
     """
-    mark = public(0, "fidelity", "panels").integers(0, 2**63, max(len(arms.schema.tests), 1))
-    known, number = np.unique(_panel_marks(arms.train, mark), return_counts=True)
+    known, number = np.unique(panel_marks(arms.train), return_counts=True)
     common = np.sort(known[np.argsort(-number, kind="stable")[:PANELS]])
 
     def table(side: Side) -> Floats:
-        marks = _panel_marks(side, mark)
+        marks = panel_marks(side)
         spot = np.minimum(np.searchsorted(common, marks), max(len(common) - 1, 0))
         cell = np.where(common[spot] == marks, spot, PANELS) if len(common) > 0 else spot
         return tabulate(side.redraws, side.draws.draw_owner, np.zeros_like(cell), cell, (1, PANELS + 1))
@@ -181,10 +180,11 @@ def _patient_table(side: Side, cell: Ints, cells: int) -> Floats:
     return tabulate(side.redraws, rows, np.zeros_like(rows), cell, (1, cells))
 
 
-def _panel_marks(side: Side, mark: Ints) -> Ints:
-    """A number for the set of tests of each draw, shape [d]."""
+def panel_marks(side: Side) -> Ints:
+    """A number for the set of tests of each draw, the same for the same set, shape [d]."""
     if len(side.draws.draw) == 0:
         return np.empty(0, dtype=np.int64)
+    mark = public(0, "fidelity", "panels").integers(0, 2**63, max(side.draws.tests, 1))
     starts = np.searchsorted(side.draws.draw, np.arange(len(side.draws.draw_owner)))
     return np.asarray(np.bitwise_xor.reduceat(mark[side.draws.test], starts))
 

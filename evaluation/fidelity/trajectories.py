@@ -7,6 +7,7 @@ import numpy as np
 from evaluation.benchmark_labs import benchmark_attributes
 from evaluation.features import summarise
 from evaluation.fidelity.arms import CLASSES, Arms, Side
+from evaluation.fidelity.columns import value_names
 from evaluation.fidelity.comparison import compare, summary_finding, tabulate
 from evaluation.fidelity.histograms import Floats, place, quantile_edges
 from evaluation.fidelity.joint import MergedColumn
@@ -27,7 +28,7 @@ def lag_one(arms: Arms) -> Finding:
         shape = (max(side.draws.tests, 1), CLASSES**2)
         return tabulate(side.redraws, side.draws.owner[now], side.draws.test[now], cell, shape)[:, list(arms.measured)]
 
-    comparison = compare(arms, table, _names(arms), ceiling="shuffled")
+    comparison = compare(arms, table, value_names(arms), ceiling="shuffled")
     return summary_finding(comparison, test="lag 1", title="A value and the next", n=len(arms.synthetic.draws.owner))
 
 
@@ -40,7 +41,7 @@ def spread(arms: Arms) -> Finding:
     def table(side: Side) -> Floats:
         return _spread_sums(side)[:, list(arms.measured)]
 
-    comparison = compare(arms, table, _names(arms), ceiling="shuffled", distance=spread_difference)
+    comparison = compare(arms, table, value_names(arms), ceiling="shuffled", distance=spread_difference)
     return summary_finding(
         comparison, test="spread", title="Spread within a patient", n=len(arms.synthetic.cohort), high=np.inf
     )
@@ -63,7 +64,7 @@ def slopes(arms: Arms) -> Finding:
             parts.append(tabulate(side.redraws, owner, np.zeros_like(cell), cell, (1, CLASSES)))
         return np.concatenate(parts, axis=1)
 
-    comparison = compare(arms, table, _names(arms), ceiling="shuffled")
+    comparison = compare(arms, table, value_names(arms), ceiling="shuffled")
     return summary_finding(comparison, test="slopes", title="Slopes", n=len(arms.synthetic.cohort))
 
 
@@ -84,7 +85,7 @@ def attribute_and_value(arms: Arms) -> Finding:
             parts.append(whole[:, list(arms.measured)])
         return np.concatenate(parts, axis=1)
 
-    names = [f"{name} and {test}" for name in attributes for test in _names(arms)]
+    names = [f"{name} and {test}" for name in attributes for test in value_names(arms)]
     comparison = compare(arms, table, names, ceiling="shuffled")
     return summary_finding(
         comparison, test="attribute and value", title="Attributes and values", n=len(arms.synthetic.cohort)
@@ -94,11 +95,6 @@ def attribute_and_value(arms: Arms) -> Finding:
 def spread_difference(left: Floats, right: Floats) -> Floats:
     """From sums [..., (inner deviation, patients, n, x, xx)]; NaN below thirty patients with two records."""
     return np.abs(_spread_ratio(left) - _spread_ratio(right))
-
-
-def _names(arms: Arms) -> list[str]:
-    names = list(arms.schema.tests)
-    return [names[test] for test in arms.measured]
 
 
 def _spread_sums(side: Side) -> Floats:

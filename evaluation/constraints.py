@@ -1,0 +1,171 @@
+"""Counts what the schema forbids in a cohort: 0 is the only number that will do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.finding import Estimate, Family, Finding, Interval, Verdict
+from evaluation.intervals import clopper_pearson
+from privacy.cohort import Cohort
+from privacy.constraints import broken, derived
+from privacy.schema import Category, Derived, Number
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """How many of `items` things break one rule; `unit` says what a thing is."""
+
+    rule: str
+    title: str
+    unit: str
+    count: int
+    items: int
+
+
+def constraint_findings(train: Cohort, synthetic: Cohort) -> tuple[Finding, ...]:
+    """One finding a rule of the schema: violations in the synthetic cohort, the training data beside them.
+
+    Privacy: internal only.
+    """
+    return tuple(_finding(mine, real) for mine, real in zip(violations(synthetic), violations(train), strict=True))
+
+
+def violations(cohort: Cohort) -> tuple[Broken, ...]:
+    """All rules, counted on the whole cohort.
+
+    Privacy: internal only, when the rows are real.
+    """
+    return (*_patient_rules(cohort), *_order_rules(cohort), *_record_rules(cohort))
+
+
+def _patient_rules(cohort: Cohort) -> tuple[Broken, ...]:
+    columns = cohort.schema.columns
+    numbers = {name: kind for name, kind in columns.items() if isinstance(kind, Number)}
+    none = np.zeros(len(cohort), dtype=np.bool_)
+    outside = [_outside(cohort.numbers(name), kind.low, kind.high) for name, kind in numbers.items()]
+    rough = [off_grid(cohort.numbers(name), kind.grid.snap(cohort.numbers(name))) for name, kind in numbers.items()]
+    free = cohort.schema.free_columns
+    absent = [cohort.patients[name].isna().to_numpy() for name, kind in free.items() if not kind.missing]
+    twice = len(cohort) - cohort.patients["patient_id"].nunique()
+    return (
+        Broken(
+            rule="identifiers",
+            title="Patients with another's identifier",
+            unit="patient",
+            count=twice,
+            items=len(cohort),
+        ),
+        _cells("bounds", "Attributes outside their bounds", "attribute", outside or [none]),
+        _cells("precision", "Attributes off their precision", "attribute", rough or [none]),
+        _cells("missing", "Missing where it may not be", "attribute", absent or [none]),
+        _cells("codes", "Codes outside the schema", "attribute", _foreign_codes(cohort) or [none]),
+        _cells("derived", "Derived columns that are not their formula", "attribute", _not_derived(cohort) or [none]),
+    )
+
+
+def _order_rules(cohort: Cohort) -> tuple[Broken, ...]:
+    orders = cohort.schema.constraints
+    if not orders:
+        return ()
+    masks = [broken(order, {name: cohort.numbers(name) for name in (order.before, order.after)}) for order in orders]
+    return (_cells("order", "Columns in the wrong order", "attribute", masks),)
+
+
+def _record_rules(cohort: Cohort) -> tuple[Broken, ...]:
+    records, schema = cohort.records, cohort.schema
+    known = (records.owner >= 0) & (records.owner < len(cohort))
+    real_test = (records.test >= 0) & (records.test < len(schema.tests))
+    start, end = schema.privacy_unit.window
+    time = records.time
+    surplus = np.bincount(records.owner[known], minlength=len(cohort)) > schema.privacy_unit.max_records
+    outside, rough = _value_rules(cohort, real_test)
+    return (
+        _cells("orphans", "Records of no patient or no test", "record", [~(known & real_test)]),
+        _cells("value bounds", "Values outside their bounds or codes", "record", [outside]),
+        _cells("value precision", "Values off their precision", "record", [rough]),
+        _cells("window", "Records outside the window", "record", [~((time >= start) & (time < end))]),
+        _cells("time precision", "Times off their precision", "record", [off_grid(time, schema.times.cut(time))]),
+        _cells("end of follow-up", "Records after the end of follow-up", "record", [_too_late(cohort, known)]),
+        _cells("cap", "Patients with more records than the cap", "patient", [surplus]),
+    )
+
+
+def _value_rules(cohort: Cohort, real_test: Mask) -> tuple[Mask, Mask]:
+    """Records with a value outside bounds or codes, and records off the grid, both [r]."""
+    records = cohort.records
+    outside, rough = np.zeros(len(records), dtype=np.bool_), np.zeros(len(records), dtype=np.bool_)
+    for place, kind in enumerate(cohort.schema.tests.values()):
+        mine = np.flatnonzero(real_test & (records.test == place))
+        value = records.value[mine]
+        if kind.codes:
+            outside[mine] = ~np.isin(value, kind.codes)
+            continue
+        low, high = kind.bounds
+        outside[mine] = ~((value >= low) & (value <= high))
+        rough[mine] = off_grid(value, kind.grid.snap(value))
+    return outside, rough
+
+
+def _too_late(cohort: Cohort, known: Mask) -> Mask:
+    end = cohort.schema.end_of_followup
+    if end is None:
+        return np.zeros(len(known), dtype=np.bool_)
+    last = cohort.numbers(end)
+    return known & (cohort.records.time > last[np.where(known, cohort.records.owner, 0)])
+
+
+def _not_derived(cohort: Cohort) -> list[Mask]:
+    """Where a derived column is not exactly what its formula gives."""
+    schema = cohort.schema
+    numbers = {name: cohort.numbers(name) for name, kind in schema.columns.items() if isinstance(kind, Number)}
+    right = derived(schema, numbers)
+    pairs = [(cohort.numbers(name), right[name]) for name, kind in schema.columns.items() if isinstance(kind, Derived)]
+    return [~((have == want) | (np.isnan(have) & np.isnan(want))) for have, want in pairs]
+
+
+def _foreign_codes(cohort: Cohort) -> list[Mask]:
+    kinds = {name: kind for name, kind in cohort.schema.columns.items() if isinstance(kind, Category)}
+    cells = [(cohort.patients[name], [str(level) for level in kind.levels]) for name, kind in kinds.items()]
+    return [(column.notna() & ~column.astype(str).isin(levels)).to_numpy(dtype=np.bool_) for column, levels in cells]
+
+
+def off_grid(values: NDArray[np.float64], snapped: NDArray[np.float64]) -> Mask:
+    """Known values that are not exactly the grid value nearest to them, unless they lie beyond its ends."""
+    near = np.abs(values - snapped) <= np.abs(snapped) * np.finfo(np.float64).eps
+    return np.isfinite(values) & ~near
+
+
+def _outside(values: NDArray[np.float64], low: float, high: float) -> Mask:
+    return ~np.isnan(values) & ~((values >= low) & (values <= high))
+
+
+def _cells(rule: str, title: str, unit: str, masks: list[Mask]) -> Broken:
+    count, items = sum(int(mask.sum()) for mask in masks), sum(len(mask) for mask in masks)
+    return Broken(rule=rule, title=title, unit=unit, count=count, items=items)
+
+
+def _finding(mine: Broken, real: Broken) -> Finding:
+    share = Estimate(
+        name="share",
+        value=mine.count / mine.items if mine.items else None,
+        interval=clopper_pearson(mine.count, mine.items),
+        note="of further patients of the same generator",
+    )
+    counted = Interval(low=mine.count, high=mine.count, level=1.0, method="counted, not sampled")
+    return Finding(
+        family=Family.CONSTRAINTS,
+        test=mine.rule,
+        title=mine.title,
+        headline=Estimate(name="violations", value=float(mine.count), interval=counted),
+        verdict=Verdict.MEASURED,
+        unit=mine.unit,
+        n=mine.items,
+        others=(share,),
+        baseline=Estimate(name="violations in the training data", value=float(real.count)),
+        detection_limit="every item is looked at",
+    )
