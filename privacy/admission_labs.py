@@ -69,6 +69,8 @@ def admit_labs(schema: Schema, table: pd.DataFrame | None, patients: Admitted) -
     extra = extra_columns(table, TABLE, (key, "time", "test", "value", "unit"))
     if len(table) == 0:
         return _EMPTY, (*extra, *noticed(TABLE, "", Rule.NO_ROWS, Done.READ_AS_IS, 1))
+    if not schema.tests:
+        return _EMPTY, (*extra, *noticed(TABLE, "test", Rule.UNKNOWN_TEST, Done.ROW_LEFT_OUT, len(table)))
     sieve = _Sieve(keep=np.ones(len(table), dtype=np.bool_), notices=list(extra))
     owner = _owner(table[key], key, patients, sieve)
     test = _test(schema, table["test"], sieve)
