@@ -13,8 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from privacy.errors import CheckError, ConfigError, refusal
 from privacy.schema import Schema
-from synthhealth.config import EngineName
-from synthhealth.generators.protocol import ModelState
+from synthhealth.generators.protocol import EngineName, ModelState
 from synthhealth.output import write_folder
 
 ARRAYS = "model.safetensors"
@@ -52,6 +51,11 @@ class Artifact:
     schema: Schema
     ledger: str
     state: ModelState
+
+    @property
+    def run_id(self) -> str:
+        """The run under which the ledger charged this model."""
+        return str(json.loads(self.ledger)["run_id"])
 
 
 def save(artifact: Artifact, folder: str | Path) -> None:

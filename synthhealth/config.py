@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from privacy.errors import ConfigError, refusal
 from privacy.schema_lines import locate
+from synthhealth.generators.protocol import EngineName
 
 CONFIG_FILE = "synthhealth.toml"
-EngineName = Literal["vae", "marginal", "vae-dpsgd", "vae-nonprivate"]
 Recipient = Literal["public", "named", "controlled", "internal"]
 
 
@@ -44,7 +44,8 @@ class Spending(_Section):
 
     `delta` follows from the schema's cohort_size when it is left out (1e-6 up to 100,000
     patients). `population` names the people, not the file: a new extract of the same people is
-    the same population. `ceiling` is the most that all releases about them may cost together.
+    the same population. `ceiling` (at `ceiling_delta`, which follows from cohort_size too) is the
+    most that all releases about them may cost together; the first run writes it down.
     """
 
     epsilon: float = Field(gt=0, le=1000)
@@ -52,6 +53,7 @@ class Spending(_Section):
     population: str = Field(default="main", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     ledger: Beside = Path("ledger.jsonl")
     ceiling: float = Field(default=10.0, gt=0, le=1000)
+    ceiling_delta: float | None = Field(default=None, gt=0, lt=1)
 
 
 class Generator(_Section):
@@ -127,6 +129,20 @@ class Config(_Section):
             raise ConfigError(f"{source}: not valid TOML: {error}") from error
         except ValidationError as error:
             raise ConfigError(_line_messages(text, error, source)) from error
+
+    def tried_with(self, *, epsilon: float | None = None, engine: EngineName | None = None) -> Config:
+        """The same settings with another epsilon or engine, to be looked at in a plan.
+
+        Privacy: free; reads no rows.
+        """
+        budget = {} if epsilon is None else {"epsilon": epsilon}
+        generator = {} if engine is None else {"engine": engine}
+        return self.model_copy(
+            update={
+                "budget": self.budget.model_copy(update=budget),
+                "generator": self.generator.model_copy(update=generator),
+            }
+        )
 
 
 def _line_messages(text: str, error: ValidationError, source: str) -> str:

@@ -12,14 +12,19 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """Every path that a run writes, so that each is spelt once."""
+    """Every path that a run writes, so that each is spelt once.
+
+    What an engine without a guarantee writes goes to `UNSAFE/`, so that it never stands where
+    people look for what may leave.
+    """
 
     out: Path
+    private: bool = True
 
     @property
     def release(self) -> Path:
         """What may leave the institution."""
-        return self.out / "release"
+        return self.out / ("release" if self.private else "UNSAFE")
 
     @property
     def internal(self) -> Path:
@@ -66,13 +71,13 @@ class Output:
         return self.internal / f"findings-{step}.json"
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
-    """Write a file so that at every moment it is there in full or not at all."""
+def write_whole(path: Path, content: bytes | str, *, mode: int = 0o666) -> None:
+    """Write a file so that at every moment it is there in full or not at all; `mode` as `os.open` takes it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = _scratch(path)
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:
-        with scratch.open("wb") as file:
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -93,6 +98,18 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
         scratch.replace(path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def clear(output: Output) -> None:
+    """Remove all that an earlier fit led to; the split key stays, so that nobody who was held out is learnt from."""
+    sweep(output.out)
+    sweep(output.internal)
+    shutil.rmtree(output.release, ignore_errors=True)
+    for left in (*output.internal.glob("findings-*.json"), *output.internal.glob("report*")):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
 
 
 def sweep(folder: Path) -> None:

@@ -1,0 +1,268 @@
+"""The command line: a command a step, progress on stderr, results on stdout, and an exit code that says which no."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from privacy.errors import ConfigError, SynthhealthError, refusal
+from synthhealth.generators.protocol import EngineName
+
+if TYPE_CHECKING:
+    from synthhealth.results import Result
+
+ABOUT = "Synthetic patients with their lab records, made under differential privacy, and the evidence to sign for them."
+EPILOG = (
+    "Begin with [bold]synthhealth demo[/]: it needs no file of yours. "
+    "Exit codes: 0 fine, 1 bug, 2 settings, 3 data, 4 budget, 5 a check failed."
+)
+BEGIN, STEPS, ACCOUNT = "Begin here", "Step by step", "Account and proof"
+HERE = Path("synthhealth.toml")
+
+app = typer.Typer(
+    name="synthhealth",
+    help=ABOUT,
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The settings of the project.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+CohortName = Literal["nafld", "simulated"]
+
+
+def main() -> None:
+    """Run the command line; a refusal becomes one sentence on stderr and its exit code."""
+    try:
+        app()
+    except SynthhealthError as error:
+        _say("refused", f"{error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _say("interrupted", "nothing half-written is left; `synthhealth run` goes on from here")
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001  # the last resort: a bug must not print a cell of real data
+        _say("bug", _told_without_values(error))
+        sys.exit(1)
+
+
+@app.command(rich_help_panel=BEGIN)
+def demo(  # the options say what they are
+    *,
+    cohort: Annotated[CohortName, typer.Option(help="17,549 real patients (open data), or simulated ones.")] = "nafld",
+    epsilon: Annotated[float, typer.Option(help="How much one patient may change what leaves.")] = 3.0,
+    engine: Annotated[EngineName, typer.Option(help="What learns.")] = "vae",
+    out: Annotated[Path, typer.Option(help="Where it puts its files; an earlier demo there is replaced.")] = Path(
+        "out/demo"
+    ),
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Lead an embedded cohort from patients to report; no file of yours is needed."""
+    from synthhealth import pipeline
+    from synthhealth.demo import prepare
+    from synthhealth.progress import shown
+
+    config = prepare(cohort, out, epsilon=epsilon, engine=engine)
+    with shown(silent=quiet) as progress:
+        result = pipeline.run(config, progress=progress)
+    _show(result, json=json)
+
+
+@app.command(rich_help_panel=BEGIN)
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where the project will stand.")] = Path(),
+    *,
+    tests: Annotated[
+        Path | None, typer.Option(help="A CSV with columns test, unit, low, high: the tests of your data dictionary.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write a commented config and schema to fill in; reads no rows."""
+    from synthhealth.starting import start
+
+    _show(start(folder, tests=tests), json=json)
+
+
+@app.command(rich_help_panel=BEGIN)
+def run(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = False) -> None:
+    """Everything in one go: check, plan, fit, sample, evaluate, attack, report. Goes on where it was stopped."""
+    from synthhealth import pipeline
+    from synthhealth.config import Config
+    from synthhealth.progress import shown
+
+    with shown(silent=quiet) as progress:
+        result = pipeline.run(Config.load(config), progress=progress)
+    _show(result, json=json)
+
+
+@app.command(rich_help_panel=STEPS)
+def check(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = False) -> None:
+    """Hold the tables against the schema; the answer stays inside."""
+    from synthhealth import pipeline
+    from synthhealth.config import Config
+    from synthhealth.progress import shown
+
+    with shown(silent=quiet) as progress:
+        result = pipeline.check(Config.load(config), progress=progress)
+    _show(result, json=json)
+
+
+@app.command(rich_help_panel=STEPS)
+def plan(
+    *,
+    config: ConfigFile = HERE,
+    epsilon: Annotated[float | None, typer.Option(help="Try another epsilon than the config's.")] = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Try another engine than the config's.")] = None,
+    json: Json = False,
+) -> None:
+    """What a fit would cost and promise, before any row is read; the data need not exist."""
+    from synthhealth import pipeline
+    from synthhealth.config import Config
+
+    _show(pipeline.plan(Config.load(config).tried_with(epsilon=epsilon, engine=engine)), json=json)
+
+
+@app.command(rich_help_panel=STEPS)
+def fit(
+    *,
+    config: ConfigFile = HERE,
+    again: Annotated[bool, typer.Option("--again", help="Spend anew although there is a model.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Spend the budget and write the model."""
+    from synthhealth import pipeline
+    from synthhealth.config import Config
+    from synthhealth.progress import shown
+
+    with shown(silent=quiet) as progress:
+        result = pipeline.fit(Config.load(config), again=again, progress=progress)
+    _show(result, json=json)
+
+
+@app.command(rich_help_panel=STEPS)
+def sample(
+    *,
+    config: ConfigFile = HERE,
+    to: Annotated[Path | None, typer.Option(help="Another folder than the release: extra draws cost nothing.")] = None,
+    patients: Annotated[int | None, typer.Option(help="How many (with --to).")] = None,
+    where: Annotated[list[str] | None, typer.Option(help="sex=F or age=60..80, once for each (with --to).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another draw (with --to).")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write synthetic patients; reads no rows and costs nothing."""
+    from synthhealth import pipeline
+    from synthhealth.conditions import parse_conditions
+    from synthhealth.config import Config
+    from synthhealth.progress import shown
+
+    extra = parse_conditions(() if where is None else tuple(where))
+    settings = Config.load(config)
+    if to is None and (patients is not None or seed is not None or extra):
+        raise ConfigError(
+            refusal(
+                what="--patients, --where and --seed",
+                must="come with --to",
+                got="no other folder",
+                fix="add --to FOLDER, or change the config for the release itself",
+            )
+        )
+    with shown(silent=quiet) as progress:
+        if to is None:
+            result = pipeline.sample(settings, progress=progress)
+        else:
+            result = pipeline.draw(settings, to, patients=patients, where=extra, seed=seed)
+    _show(result, json=json)
+
+
+@app.command(rich_help_panel=STEPS)
+def evaluate(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = False) -> None:
+    """Fidelity, utility and fairness of what was sampled; the answer stays inside."""
+    from synthhealth import pipeline
+    from synthhealth.config import Config
+    from synthhealth.progress import shown
+
+    with shown(silent=quiet) as progress:
+        result = pipeline.evaluate(Config.load(config), progress=progress)
+    _show(result, json=json)
+
+
+@app.command(rich_help_panel=STEPS)
+def attack(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = False) -> None:
+    """Try to find the real patients in what was sampled, with controls; the answer stays inside."""
+    from synthhealth import pipeline
+    from synthhealth.config import Config
+    from synthhealth.progress import shown
+
+    with shown(silent=quiet) as progress:
+        result = pipeline.attack(Config.load(config), progress=progress)
+    _show(result, json=json)
+
+
+@app.command(rich_help_panel=STEPS)
+def report(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = False) -> None:
+    """Both editions of the report, and the verdict against the policy."""
+    from synthhealth import pipeline
+    from synthhealth.config import Config
+    from synthhealth.progress import shown
+
+    with shown(silent=quiet) as progress:
+        result = pipeline.report(Config.load(config), progress=progress)
+    _show(result, json=json)
+
+
+@app.command(rich_help_panel=ACCOUNT)
+def ledger(*, config: ConfigFile = HERE, json: Json = False) -> None:
+    """What this population has spent, and what is left."""
+    from synthhealth import pipeline
+    from synthhealth.config import Config
+
+    _show(pipeline.ledger(Config.load(config)), json=json)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    *, version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False
+) -> None:
+    if version:
+        from synthhealth import __version__
+
+        typer.echo(f"synthhealth {__version__}")
+        raise typer.Exit
+
+
+def _show(result: Result, *, json: bool) -> None:
+    from synthhealth.screens import show
+
+    show(result, json=json)
+
+
+def _say(kind: str, words: str) -> None:
+    """One message on stderr."""
+    style = typer.colors.RED if kind in ("refused", "bug") else typer.colors.YELLOW
+    typer.echo(typer.style(f"{kind}: ", fg=style, bold=True) + words, err=True)
+
+
+def _told_without_values(error: Exception) -> str:
+    """Where a bug struck. Its own words are left out, since a library may quote a cell in them."""
+    if os.environ.get("SYNTHHEALTH_DEBUG") == "1":
+        return "".join(traceback.format_exception(error))
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    places = "\n".join(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames)
+    return (
+        f"{type(error).__name__}\n{places}\n"
+        "Its message is not shown, because it might quote your data. "
+        "Set SYNTHHEALTH_DEBUG=1 to see all of it, on your own screen only."
+    )

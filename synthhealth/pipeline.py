@@ -1,0 +1,261 @@
+"""The corridor from tables to report: one call a step, each of which finds on disk what the one before it has left."""
+
+from __future__ import annotations
+
+import json
+import resource
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import rfc8785
+
+from evaluation.finding import Finding
+from privacy.admission import Admission, admit
+from privacy.cohort import Cohort
+from privacy.tables import read_table
+from synthhealth import spending
+from synthhealth.artifact import load as load_artifact
+from synthhealth.conditions import Condition
+from synthhealth.config import Config
+from synthhealth.findings_file import found, write_findings
+from synthhealth.gathering import gather
+from synthhealth.generators.protocol import Progress, quiet
+from synthhealth.io.csv_files import write_csv
+from synthhealth.job import Job
+from synthhealth.output import clear, write_whole
+from synthhealth.planning import planned, synthetic_size
+from synthhealth.results import Account, Checked, Fitted, Found, NoticeLine, Planned, Ran, Reported, Sampled
+from synthhealth.runstate import STEPS, FindingStep
+from synthhealth.split_key import read_key, read_or_make_key
+from synthhealth.synthesizer import Synthesizer
+
+
+def check(config: Config, *, progress: Progress = quiet) -> Checked:
+    """Hold the tables against the schema.
+
+    Raises DataError, naming table, column and rule and never a cell.
+
+    Privacy: internal only.
+    """
+    job = Job.of(config)
+    admission = _admitted(job, progress)
+    return Checked(
+        name=job.schema.name,
+        patients=len(admission.cohort),
+        records=len(admission.cohort.records),
+        columns=len(job.schema.columns),
+        tests=len(job.schema.tests),
+        notices=tuple(NoticeLine.of(notice) for notice in admission.notices),
+    )
+
+
+def plan(config: Config) -> Planned:
+    """What a fit would cost and promise; the data files need not exist.
+
+    Privacy: free; reads no rows.
+    """
+    job = Job.of(config)
+    synthesizer = job.synthesizer()
+    return planned(config, synthesizer, spending.balance(job.population, synthesizer.plan()))
+
+
+def fit(config: Config, *, again: bool = False, progress: Progress = quiet) -> Fitted:
+    """Spend the budget and write ledger and model; an earlier fit that was killed is noted as broken off.
+
+    Raises ConfigError where there is a fit already and `again` is not set, BudgetError where
+    the population's ceiling does not cover another, DataError for tables that break the rules;
+    nothing is written then.
+
+    Privacy: spends the whole plan.
+    """
+    job, began = Job.of(config), time.monotonic()
+    if not again and _adopt(job):
+        return _fitted(Job.of(config), 0.0)
+    if not again:
+        job.require_no_fit()
+    synthesizer = job.synthesizer()
+    job.require_room(synthesizer)
+    cohort = _admitted(job, progress).cohort
+    spending.abort_if_open(job.population, job.state.run_id)
+    train, _ = cohort.split(config.data.holdout, key=read_or_make_key(job.output.keys))
+    run_id = secrets.token_hex(8)
+    clear(job.output)
+    job.state.with_run(run_id, begun=job.mark("fit"), policy=job.policy.sha256).write(job.output)
+    ledger = synthesizer.fit(train, run_id=run_id, progress=progress)
+    write_whole(job.output.ledger, rfc8785.dumps(json.loads(json.dumps(ledger.to_json()))))
+    synthesizer.save(job.output.model)
+    spending.finish_if_open(job.population, run_id)
+    Job.of(config).done("fit", began)
+    return _fitted(Job.of(config), time.monotonic() - began)
+
+
+def _adopt(job: Job) -> bool:
+    """Whether a fit that was killed had come as far as its model; then it is closed, and nothing is spent again."""
+    if "fit" in job.state.done or job.state.begun != job.mark("fit") or not job.output.model.exists():
+        return False
+    if load_artifact(job.output.model).run_id != job.state.run_id:
+        return False
+    spending.finish_if_open(job.population, job.state.run_id)
+    job.done("fit", time.monotonic())
+    return True
+
+
+def _fitted(job: Job, seconds: float) -> Fitted:
+    account = json.loads(job.output.ledger.read_bytes())
+    return Fitted(
+        engine=job.config.generator.engine,
+        private=job.output.private,
+        epsilon=account["guarantee"]["epsilon"],
+        delta=account["guarantee"]["delta"],
+        model=str(job.output.model),
+        seconds=round(seconds, 1),
+    )
+
+
+def sample(config: Config, *, progress: Progress = quiet) -> Sampled:
+    """Write the synthetic patients of the release.
+
+    Privacy: free; reads no real rows.
+    """
+    job, began = Job.of(config), time.monotonic()
+    job.require("fit")
+    progress("sampling", 0, 1)
+    synthetic = Synthesizer.load(job.output.model).sample(synthetic_size(config, job.schema))
+    files = write_csv(synthetic, patients=job.output.patients, labs=job.output.labs)
+    progress("sampling", 1, 1)
+    job.done("sample", began)
+    return Sampled(patients=len(synthetic), records=len(synthetic.records), files=tuple(str(file) for file in files))
+
+
+def draw(
+    config: Config,
+    to: Path,
+    *,
+    patients: int | None = None,
+    where: Mapping[str, Condition] | None = None,
+    seed: int | None = None,
+) -> Sampled:
+    """Write further synthetic patients to another folder, of another number, under conditions or from another seed.
+
+    Privacy: free; reads no real rows.
+    """
+    job = Job.of(config)
+    job.require("fit")
+    n = synthetic_size(config, job.schema) if patients is None else patients
+    synthetic = Synthesizer.load(job.output.model).sample(n, where=where, seed=seed)
+    files = write_csv(synthetic, patients=to / "patients.csv", labs=to / "labs.csv")
+    return Sampled(patients=len(synthetic), records=len(synthetic.records), files=tuple(str(file) for file in files))
+
+
+def evaluate(config: Config, *, progress: Progress = quiet) -> Found:
+    """Fidelity, utility and fairness of the release's files, as they stand on disk.
+
+    Privacy: internal only; what it finds is exact.
+    """
+    from evaluation.suite import evaluate as evaluate_all  # the classifiers are heavy to import
+
+    job, began = Job.of(config), time.monotonic()
+    job.require("sample")
+    train, holdout, synthetic = _exhibits(job, progress)
+    findings = evaluate_all(train, holdout, synthetic, seed=config.generator.seed, progress=progress)
+    return _kept(job, "evaluate", findings, began)
+
+
+def attack(config: Config, *, quick: bool = False, progress: Progress = quiet) -> Found:
+    """The attack suite with its controls, on the release's files as they stand on disk.
+
+    Privacy: internal only; what it finds is exact.
+    """
+    from evaluation.attacks.suite import attack as attack_all  # see `evaluate`
+
+    job, began = Job.of(config), time.monotonic()
+    job.require("sample")
+    train, holdout, synthetic = _exhibits(job, progress)
+    findings = attack_all(train, holdout, synthetic, quick=quick, seed=config.generator.seed, progress=progress)
+    return _kept(job, "attack", findings, began)
+
+
+def report(config: Config, *, progress: Progress = quiet) -> Reported:
+    """Both editions of the report.
+
+    Privacy: the release edition is given charged and public numbers only; the other one is internal.
+    """
+    from synthhealth.report import ComplianceReport  # see `evaluate`
+
+    job, began = Job.of(config), time.monotonic()
+    job.require("sample")
+    progress("report", 0, 1)
+    written = ComplianceReport.of(gather(job)).write(job.output.out)
+    progress("report", 1, 1)
+    job.done("report", began)
+    return Reported(verdict="?", reasons=(), release=(), internal=())
+
+
+def ledger(config: Config) -> Account:
+    """What the population has spent.
+
+    Privacy: free; reads no rows.
+    """
+    return spending.account(Job.of(config).population)
+
+
+def run(config: Config, *, progress: Progress = quiet) -> Ran:
+    """All steps that are not done yet, in order; killed at any point, the next call goes on from there.
+
+    Privacy: spends the whole plan, once.
+    """
+    began = time.monotonic()
+    planned_now, before = plan(config), Job.of(config)
+    skipped = tuple(step for step in STEPS if before.has(step))
+    if "fit" not in skipped:
+        check(config, progress=progress)
+        fit(config, progress=progress)
+    if not Job.of(config).has("sample"):
+        sample(config, progress=progress)
+    if not Job.of(config).has("evaluate"):
+        evaluate(config, progress=progress)
+    if not Job.of(config).has("attack"):
+        attack(config, progress=progress)
+    return Ran(
+        planned=planned_now,
+        reported=report(config, progress=progress),
+        seconds=round(time.monotonic() - began, 1),
+        peak_memory_gb=_peak_memory_gb(),
+        skipped=skipped,
+    )
+
+
+def _admitted(job: Job, progress: Progress) -> Admission:
+    """The real tables, by the schema's rules; raises DataError."""
+    data = job.config.data
+    progress("reading the tables", 0, 2)
+    patients = read_table(data.patients, "patients")
+    labs = None if data.labs is None else read_table(data.labs, "labs")
+    progress("reading the tables", 1, 2)
+    admission = admit(job.schema, patients, labs)
+    progress("reading the tables", 2, 2)
+    return admission
+
+
+def _exhibits(job: Job, progress: Progress) -> tuple[Cohort, Cohort, Cohort]:
+    """Train, holdout and synthetic cohorts; the synthetic one is read back from the release's own files."""
+    key = read_key(job.output.keys)
+    train, holdout = _admitted(job, progress).cohort.split(job.config.data.holdout, key=key)
+    labs = job.output.labs if job.output.labs.exists() else None
+    return train, holdout, Cohort.read(job.schema, patients=job.output.patients, labs=labs)
+
+
+def _kept(job: Job, step: FindingStep, findings: tuple[Finding, ...], began: float) -> Found:
+    path = job.output.findings(step)
+    write_findings(path, findings)
+    job.done(step, began)
+    return found(step, findings, path)
+
+
+def _peak_memory_gb() -> float:
+    """The most memory this process has held, in gigabytes; macOS counts bytes where Linux counts kibibytes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(most / (2**30 if sys.platform == "darwin" else 2**20), 2)

@@ -1,0 +1,199 @@
+"""What each command has to say: frozen values that a screen shows and that `--json` prints."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from privacy.notice import Notice
+
+
+class Result(BaseModel):
+    """The answer of one command."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NoticeLine(Result):
+    """One rule that rows met at the door, and what was done; `count` is exact and therefore internal."""
+
+    table: str
+    column: str
+    test: str
+    rule: str
+    done: str
+    count: int
+
+    @staticmethod
+    def of(notice: Notice) -> NoticeLine:
+        """The line of one notice."""
+        return NoticeLine(
+            table=notice.table,
+            column=notice.column,
+            test=notice.test,
+            rule=notice.rule.value,
+            done=notice.done.value,
+            count=notice.count,
+        )
+
+
+class Checked(Result):
+    """What `check` found in the tables.
+
+    Privacy: internal only; every number in it is exact.
+    """
+
+    name: str
+    patients: int
+    records: int
+    columns: int
+    tests: int
+    notices: tuple[NoticeLine, ...]
+
+
+class ChargeLine(Result):
+    """One look at real rows: what it reads, how it is paid for, its own epsilon and its rough share of the whole.
+
+    `sigma` is the noise in units of what one patient can move.
+    """
+
+    name: str
+    reads: str
+    mechanism: str
+    sigma: float
+    sample_rate: float
+    steps: int
+    epsilon_alone: float
+    share: float
+
+
+class PopulationLine(Result):
+    """What one population's account holds: `epsilon` is spent at `delta`, `after` includes the run that is planned."""
+
+    id: str
+    releases: int
+    aborted: int
+    unfinished: int
+    epsilon: float
+    after: float
+    ceiling: float
+    delta: float
+
+
+class Advice(Result):
+    """One sentence on whether the cohort is large enough for the budget; `grade` is fine, coarse or too small."""
+
+    what: str
+    grade: str
+    why: str
+
+
+class Planned(Result):
+    """What a fit would cost and what it would promise; no row has been read for it."""
+
+    name: str
+    engine: str
+    private: bool
+    epsilon_asked: float
+    epsilon: float
+    delta: float
+    replace_one_epsilon: float
+    unit: str
+    cohort_size: int
+    holdout: float
+    synthetic: int
+    charges: tuple[ChargeLine, ...]
+    profile: tuple[tuple[float, float], ...]
+    advice: tuple[Advice, ...]
+    population: PopulationLine | None
+
+
+class Fitted(Result):
+    """What `fit` spent and where the model is."""
+
+    engine: str
+    private: bool
+    epsilon: float
+    delta: float
+    model: str
+    seconds: float
+
+
+class Sampled(Result):
+    """What `sample` wrote."""
+
+    patients: int
+    records: int
+    files: tuple[str, ...]
+
+
+class FindingLine(Result):
+    """One test's headline.
+
+    Privacy: internal only.
+    """
+
+    family: str
+    title: str
+    subject: str
+    value: float | None
+    low: float | None
+    high: float | None
+    floor: float | None
+    ceiling: float | None
+    verdict: str
+    reason: str
+
+
+class Found(Result):
+    """What `evaluate` or `attack` found.
+
+    Privacy: internal only.
+    """
+
+    step: str
+    findings: tuple[FindingLine, ...]
+    file: str
+
+
+class Reported(Result):
+    """The verdict against the policy, its reasons, and where both editions are."""
+
+    verdict: str
+    reasons: tuple[str, ...]
+    release: tuple[str, ...]
+    internal: tuple[str, ...]
+
+
+class EntryLine(Result):
+    """One run on a population's account; `epsilon` is what it would have cost alone, at the account's delta."""
+
+    number: int
+    date: str
+    run: str
+    state: str
+    epsilon: float
+
+
+class Account(Result):
+    """What `ledger` shows: the population's account and every run on it, from a chain that was checked whole."""
+
+    population: PopulationLine
+    entries: tuple[EntryLine, ...]
+    head: str
+
+
+class Ran(Result):
+    """What `run` and `demo` end with."""
+
+    planned: Planned
+    reported: Reported
+    seconds: float
+    peak_memory_gb: float
+    skipped: tuple[str, ...]
+
+
+class Started(Result):
+    """What `init` wrote."""
+
+    files: tuple[str, ...]
+    next_steps: tuple[str, ...]
