@@ -1,0 +1,144 @@
+"""Reads the ledger file and prices it again, so that the report repeats no number that it was told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import rfc8785
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from privacy.accounting import epsilon_of, epsilon_rdp, profile_of
+from privacy.errors import CheckError, refusal
+from privacy.events import Event, event_from_json
+from synthhealth.report.parts import Accountant, LedgerLine
+from synthhealth.report.prv import epsilon_prv
+
+EPSILONS = tuple(
+    round(float(x), 2) for x in (*np.arange(0.0, 4.0, 0.05), *np.arange(4.0, 10.0, 0.1), *np.arange(10.0, 20.5, 0.5))
+)
+
+
+class _Budget(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    epsilon: float
+    delta: float
+
+
+class _Charge(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    event: dict[str, str | int | float]
+    reads: str
+    mechanism: str
+    sensitivity: str
+
+
+class _Guarantee(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    epsilon: float
+    delta: float
+    unit: str
+    neighbours: str
+    replace_one_epsilon: float
+    profile: tuple[tuple[float, float], ...]
+
+
+class LedgerFile(BaseModel):
+    """The content of `ledger.json`, checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    budget: _Budget
+    cohort_size: int
+    charges: tuple[_Charge, ...]
+    run_id: str
+    spent: tuple[str, ...]
+    guarantee: _Guarantee
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """One run's ledger with its prices computed here."""
+
+    file: LedgerFile
+
+    @staticmethod
+    def read(content: bytes) -> Account:
+        """The account in a ledger file; raises CheckError when the file is not one.
+
+        Privacy: free; reads the ledger, no rows.
+        """
+        try:
+            return Account(file=LedgerFile.model_validate_json(content))
+        except ValidationError as error:
+            raise CheckError(
+                refusal(
+                    what="ledger.json",
+                    must="be the ledger that this version writes",
+                    got=f"{error.error_count()} differences, the first at {error.errors()[0]['loc']}",
+                    fix="take the file that `fit` wrote",
+                )
+            ) from error
+
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
+        """What happened, in order."""
+        return tuple(event_from_json(charge.event) for charge in self.file.charges)
+
+    @property
+    def delta(self) -> float:
+        """The delta all epsilons of the report are given at."""
+        return self.file.budget.delta
+
+    @cached_property
+    def epsilon(self) -> float:
+        """What all charges cost together, add/remove one patient."""
+        return epsilon_of(self.events, self.delta)
+
+    @cached_property
+    def replace_one_epsilon(self) -> float:
+        """The same when one patient is exchanged for another."""
+        return epsilon_of(self.events, self.delta, neighbours="replace_one")
+
+    @cached_property
+    def profile(self) -> tuple[tuple[float, float], ...]:
+        """(epsilon, delta) pairs on a fixed grid, all of which hold at once."""
+        return profile_of(self.events, EPSILONS)
+
+    @cached_property
+    def accountants(self) -> tuple[Accountant, ...]:
+        """Three readings of the same events."""
+        return (
+            Accountant(name="PLD (dp-accounting)", epsilon=_tidy(self.epsilon), kind="headline"),
+            Accountant(name="PRV (Opacus)", epsilon=_tidy(epsilon_prv(self.events, self.delta)), kind="second opinion"),
+            Accountant(
+                name="RDP (dp-accounting)", epsilon=_tidy(epsilon_rdp(self.events, self.delta)), kind="upper bound"
+            ),
+        )
+
+    def lines(self) -> tuple[LedgerLine, ...]:
+        """Every charge with its own and the running price; what a broken-off run did not reach is charged too."""
+        rows = []
+        for index, charge in enumerate(self.file.charges):
+            event = self.events[index]
+            rows.append(
+                LedgerLine(
+                    position=index + 1,
+                    name=charge.name,
+                    state="spent" if charge.name in self.file.spent else "charged, not reached",
+                    reads=charge.reads,
+                    mechanism=charge.mechanism,
+                    sensitivity=charge.sensitivity,
+                    event=rfc8785.dumps(json.loads(json.dumps(charge.event))).decode(),
+                    epsilon_alone=_tidy(epsilon_of((event,), self.delta)),
+                    epsilon_running=_tidy(epsilon_of(self.events[: index + 1], self.delta)),
+                )
+            )
+        return tuple(rows)
+
+
+def _tidy(value: float) -> float:
+    """Six significant digits, which two machines share."""
+    return float(f"{value:.6g}")

@@ -1,0 +1,361 @@
+"""The parts both editions are made of; every number in them is public or paid for, never exact from real rows."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+OpenScope = Literal["public", "dp_charged"]
+Outcome = Literal["pass", "review", "fail", "not_measured"]
+Sha256 = str
+
+
+class Part(BaseModel):
+    """A piece of the document: frozen, finite numbers only, no unknown key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class OpenNumber(Part):
+    """A number that may leave: fixed before any row was read, or paid for in the ledger."""
+
+    value: float
+    unit: str = ""
+    scope: OpenScope
+
+
+class Tier(Part):
+    """Who receives the release, in the policy's words."""
+
+    name: Literal["public", "controlled", "named", "internal"]
+    recipient: str
+    onward_sharing_limited: bool
+
+
+class Header(Part):
+    """What this report is about and until when it holds."""
+
+    report_id: str
+    release: str
+    purpose: str
+    tier: Tier
+    created_on: str
+    expires_on: str
+    software: str
+    fingerprint: str = Field(description="SHA-256 over the paths and hashes of the released files")
+    stamp: Literal["", "REHEARSAL"] = ""
+
+
+class Check(Part):
+    """One line of the policy, what was observed, and what follows."""
+
+    id: str
+    group: Literal["guarantee", "attacks", "structure", "policy"]
+    title: str
+    observed: str
+    required: str
+    outcome: Outcome
+    reason: str = ""
+    source: str = ""
+
+
+class PolicyFacts(Part):
+    """The policy that was applied, by name and hash."""
+
+    id: str
+    version: str
+    owner: str
+    valid_until: str
+    sha256: Sha256
+    recorded_before_run: bool
+    recorded_sha256: str
+
+
+class Verdict(Part):
+    """What the policy says about this release; never a legal conclusion."""
+
+    outcome: Literal["pass", "review", "fail"]
+    sentence: str
+    reasons: tuple[str, ...]
+    policy: PolicyFacts
+    checks: tuple[Check, ...]
+
+
+class ProfilePoint(Part):
+    """One point of the privacy profile: the smallest delta that holds at this epsilon."""
+
+    epsilon: float
+    delta: float
+
+
+class Accountant(Part):
+    """One library's reading of the same events."""
+
+    name: str
+    epsilon: float
+    kind: Literal["headline", "second opinion", "upper bound"]
+
+
+class Practices(Part):
+    """What the training room does; each must hold for the accounting to describe what ran."""
+
+    poisson_sampling: bool | None
+    rate_is_public: bool | None
+    steps_are_public: bool | None
+    normaliser_is_public: bool | None
+    lattice_noise: bool | None
+    noise_seed_kept: bool | None
+    domains_are_public: bool | None
+
+
+class Promise(Part):
+    """The guarantee: unit, neighbours, caps, epsilon and delta, and the whole profile."""
+
+    applies: bool
+    scope: OpenScope = "public"
+    unit: str
+    neighbours: str
+    max_records: int
+    window: str
+    cohort_size: int = Field(description="public, approximate")
+    epsilon: OpenNumber | None
+    delta: OpenNumber | None
+    replace_one_epsilon: OpenNumber | None
+    delta_times_n: OpenNumber | None
+    profile: tuple[ProfilePoint, ...]
+    accountants: tuple[Accountant, ...]
+    practices: Practices
+    not_promised: tuple[str, ...]
+
+
+class PopulationTotal(Part):
+    """What all releases from this body of patients have cost together, and what is left."""
+
+    id: str
+    scope: OpenScope = "public"
+    epsilon: float
+    delta: float
+    ceiling_epsilon: float
+    ceiling_delta: float
+    left_epsilon: float
+    releases: int
+    head_sha256: str
+    count: int
+
+
+class LedgerLine(Part):
+    """One charge: what was read, by which mechanism, and what it cost."""
+
+    position: int
+    name: str
+    state: str
+    reads: str
+    mechanism: str
+    sensitivity: str
+    event: str = Field(description="the event with its native parameters, as JSON text")
+    epsilon_alone: float
+    epsilon_running: float
+
+
+class LedgerPart(Part):
+    """Every charge of this run in order, aborted ones included."""
+
+    scope: OpenScope = "public"
+    run_id: str
+    lines: tuple[LedgerLine, ...]
+    count: int
+    file_sha256: Sha256
+
+
+class TprPoint(Part):
+    """The largest true-positive rate at one false-positive rate."""
+
+    fpr: float
+    tpr: float
+
+
+class PosteriorPoint(Part):
+    """How sure an attacker can at most be after an accusation."""
+
+    prior: float
+    fpr: float
+    posterior: float
+
+
+class FamilyPoint(Part):
+    """The epsilon that covers several linked patients together."""
+
+    patients: int
+    epsilon: float
+
+
+class Odds(Part):
+    """The profile in plain counts."""
+
+    scope: OpenScope = "public"
+    advantage: float
+    right_in_100: int
+    tpr: tuple[TprPoint, ...]
+    posterior: tuple[PosteriorPoint, ...]
+    family: tuple[FamilyPoint, ...]
+    pair_advantage: float = Field(description="what the (epsilon, delta) pair alone would allow")
+
+
+class Threat(Part):
+    """What the attacker sees, knows and wants."""
+
+    name: str
+    sees: str
+    knows: str
+    wants: str
+
+
+class Unprotected(Part):
+    """A public input that shaped the release outside epsilon."""
+
+    what: str
+    where: str
+    origin: Literal["public source", "declared by the institution", "agreed with the recipient"]
+    justification: str
+    approved_by: str
+
+
+class Hazard(Part):
+    """One hazard of NIST SP 800-226 and the answer."""
+
+    id: str
+    hazard: str
+    answer: str
+    status: Literal["measured", "by design", "awaiting a person", "open"]
+
+
+class Assumption(Part):
+    """Something the promise rests on: who owns it and what follows when it fails."""
+
+    assumption: str
+    owner: str
+    consequence: str
+
+
+class Clause(Part):
+    """One requirement of a law or guideline and where its evidence stands."""
+
+    id: str
+    source: str
+    clause: str
+    asks: str
+    quotation: str
+    evidence: str
+    status: Literal["measured", "recorded", "awaiting a person", "out of scope"]
+    link: str
+    verified_on: str
+    verified_how: str
+
+
+class SignBox(Part):
+    """One sentence for one role to sign or to decline."""
+
+    role: str
+    title: str
+    sentence: str
+    basis: str
+
+
+class Term(Part):
+    """A word of this report explained."""
+
+    term: str
+    meaning: str
+
+
+class ReleasedFile(Part):
+    """A file of the release by hash."""
+
+    path: str
+    sha256: Sha256
+    bytes: int
+
+
+class Software(Part):
+    """A program that took part, with its version."""
+
+    name: str
+    version: str
+
+
+class Setting(Part):
+    """A public setting of the engine."""
+
+    name: str
+    value: str
+
+
+class Lineage(Part):
+    """Where the release comes from: engine, settings, versions, files, commitment to the source."""
+
+    engine: str
+    private: bool
+    settings: tuple[Setting, ...]
+    software: tuple[Software, ...]
+    files: tuple[ReleasedFile, ...]
+    schema_name: str
+    schema_sha256: Sha256
+    commitment: str = Field(description="HMAC-SHA256 of the source under a key that stays inside; empty when none")
+    commitment_key_holder: str
+
+
+class RoundedMeasure(Part):
+    """An attack result rounded outward as the policy says; it is exact on no row, and outside the guarantee."""
+
+    name: str
+    low: float
+    high: float
+    step: float
+    level: float
+    outside_guarantee: Literal[True] = True
+
+
+class ControlOutcome(Part):
+    """Whether a run on data whose right answer is known gave that answer."""
+
+    name: str
+    expected: str
+    holds: bool
+
+
+class AttackRow(Part):
+    """One attack: names, threat model, controls, rounded results and the ceilings the guarantee sets."""
+
+    family: str
+    wp216: str
+    edpb: str
+    test: str
+    title: str
+    threat: Threat | None
+    citation: str
+    verdict: str
+    measures: tuple[RoundedMeasure, ...]
+    ceilings: tuple[TprPoint, ...]
+    controls: tuple[ControlOutcome, ...]
+    about_n: int = Field(description="number of patients, rounded down to one digit")
+
+
+class AuditRow(Part):
+    """The canary audit of the training: what it could prove, and how much it could at most have proved."""
+
+    epsilon_lower: float
+    epsilon_ceiling: float
+    profile_falsified: bool
+    planted_caught: bool
+    canaries: int
+    level: float
+    outside_guarantee: Literal[True] = True
+
+
+class Structure(Part):
+    """A property of the released columns, read from the public schema alone."""
+
+    id: str
+    title: str
+    columns: tuple[str, ...]
