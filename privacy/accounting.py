@@ -13,6 +13,7 @@ from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
 from dp_accounting.privacy_accountant import NeighboringRelation
 from dp_accounting.rdp.rdp_privacy_accountant import RdpAccountant
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from privacy.budget import Neighbours
 from privacy.events import (
@@ -54,29 +55,38 @@ def profile_of(
     neighbours: Neighbours = "add_remove",
 ) -> tuple[tuple[float, float], ...]:
     """Pairs (epsilon, delta) for ascending `epsilons`; all of them hold at the same time."""
-    deltas = np.asarray(loss_of(tuple(events), neighbours).get_delta_for_epsilon(list(epsilons)))
-    return tuple((x, float(np.clip(y, 0.0, 1.0))) for x, y in zip(epsilons, deltas, strict=True))
+    # one reading at a time: the library's reading of many at once walks over the losses in Python
+    loss = loss_of(tuple(events), neighbours)
+    deltas = [float(loss.get_delta_for_epsilon(x)) for x in epsilons]
+    return tuple(zip(epsilons, np.minimum.accumulate(np.clip(deltas, 0.0, 1.0)).tolist(), strict=True))
 
 
 def tpr_ceiling(events: tuple[Event, ...], fpr: float) -> float:
     """The highest true positive rate that any test of one patient's membership can reach at `fpr`.
 
     The profile delta(epsilon) bounds each test by TPR <= e^epsilon FPR + delta and by
-    1 - FPR <= e^epsilon (1 - TPR) + delta (Dong, Roth and Su 2022, proposition 2.12); the
-    ceiling is the least of these bounds over a grid of epsilons.
+    1 - FPR <= e^epsilon (1 - TPR) + delta (Dong, Roth and Su 2022, proposition 2.12). Each
+    epsilon gives a bound; the least of them is looked for.
     """
-    return tpr_ceiling_of(profile_of(events, tuple(np.linspace(0.0, 20.0, 401).tolist())), fpr)
+    loss = loss_of(tuple(events), "add_remove")
+
+    def bounds(epsilon: float) -> tuple[float, float]:
+        return _test_bounds(epsilon, float(loss.get_delta_for_epsilon(epsilon)), fpr)
+
+    # both bounds fall and then rise with epsilon, as tangents to a convex curve do
+    found = [minimize_scalar(lambda x, side=side: bounds(x)[side], bounds=(0.0, 30.0)).fun for side in (0, 1)]
+    return float(np.clip(min(*found, *bounds(0.0)), fpr, 1.0))
 
 
 def tpr_ceiling_of(profile: tuple[tuple[float, float], ...], fpr: float) -> float:
-    """The ceiling of `tpr_ceiling` from a profile that has been computed already."""
+    """The ceiling of `tpr_ceiling` from a profile that has been computed already, on its epsilons alone."""
+    return float(np.clip(min(min(_test_bounds(x, delta, fpr)) for x, delta in profile), fpr, 1.0))
+
+
+def _test_bounds(epsilon: float, delta: float, fpr: float) -> tuple[float, float]:
     if not 0 <= fpr <= 1:
         raise ValueError(f"fpr must lie between 0 and 1; got {fpr:g}")
-    grid = np.array(profile)
-    growth = np.exp(grid[:, 0])
-    from_below = growth * fpr + grid[:, 1]
-    from_above = 1.0 - (1.0 - fpr - grid[:, 1]) / growth
-    return float(np.clip(min(from_below.min(), from_above.min()), fpr, 1.0))
+    return math.exp(epsilon) * fpr + delta, 1.0 - (1.0 - fpr - delta) * math.exp(-epsilon)
 
 
 def epsilon_rdp(events: tuple[Event, ...], delta: float) -> float:
