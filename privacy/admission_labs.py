@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,13 +148,18 @@ def _factor(schema: Schema, table: pd.DataFrame, test: Places, sieve: _Sieve) ->
         sieve.notices += noticed(TABLE, "unit", Rule.NO_UNIT_COLUMN, Done.READ_AS_IS, 1)
         return np.ones(len(table))
     words = Words.of(table["unit"])
-    listed = [{**of.units, of.unit: 1.0} for of in schema.tests.values()]
+    listed = [{_plain(unit): f for unit, f in {**of.units, of.unit: 1.0}.items()} for of in schema.tests.values()]
     # one row a test, one column a word, and a last one for a null cell
-    factors = np.array([[*(of.get(word, np.nan) for word in words.words), 1.0] for of in listed])
+    factors = np.array([[*(of.get(_plain(word), np.nan) for word in words.words), 1.0] for of in listed])
     factor = np.where(words.blank & np.isnan(factors[test, words.place]), 1.0, factors[test, words.place])
     sieve.drop_by_test(np.isnan(factor), "unit", Rule.UNKNOWN_UNIT, schema, test)
     sieve.note_by_test(factor != 1.0, "unit", (Rule.OTHER_UNIT, Done.CONVERTED), schema, test)
     return factor
+
+
+def _plain(unit: str) -> str:
+    """A unit as it is compared: the micro sign and the Greek letter mu look alike and mean the same."""
+    return unicodedata.normalize("NFKC", unit)
 
 
 def _is_code(schema: Schema, test: Places, value: Floats) -> NDArray[np.bool_]:

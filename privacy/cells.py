@@ -44,12 +44,12 @@ class Words:
 
     def among(self, names: Sequence[str]) -> Places:
         """The position in `names` of each cell's word, -1 for any other word or none, shape [r]."""
-        positions = {name: position for position, name in enumerate(names)}
+        positions = {_nfc(name): position for position, name in enumerate(names)}
         return self._spread([positions.get(word, -1) for word in self.words], -1)
 
     def codes(self, codes: Sequence[Code]) -> Places:
         """The position in `codes` of each cell, -1 for none; text codes compare as text, numeric codes as numbers."""
-        by_text = {code: place for place, code in enumerate(codes) if isinstance(code, str)}
+        by_text = {_nfc(code): place for place, code in enumerate(codes) if isinstance(code, str)}
         by_number = {float(code): place for place, code in enumerate(codes) if not isinstance(code, str)}
         found = [by_text.get(word, by_number.get(_number(word), -1)) for word in self.words]
         return self._spread(found, -1)
@@ -101,7 +101,11 @@ def dates(column: pd.Series) -> NDArray[np.datetime64]:
 def _word(cell: object) -> str:
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    return unicodedata.normalize("NFC", str(cell)).strip()
+    return _nfc(str(cell)).strip()
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def _number(word: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +84,22 @@ def write_whole(path: Path, content: bytes | str, *, mode: int = 0o666) -> None:
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def write_files(fills: Mapping[Path, Callable[[Path], None]]) -> None:
+    """Let each of `fills` write its file aside, then put all of them in place; none of them if one fails."""
+    scratches = {path: _scratch(path) for path in fills}
+    try:
+        for path, fill in fills.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fill(scratches[path])
+            with scratches[path].open("rb") as file:
+                os.fsync(file.fileno())
+        for path, scratch in scratches.items():
+            scratch.replace(path)
+    finally:
+        for scratch in scratches.values():
+            scratch.unlink(missing_ok=True)
 
 
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
