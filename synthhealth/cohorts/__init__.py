@@ -1,0 +1,1 @@
+"""Open cohorts that anybody may look at, to try the whole pipeline on."""
