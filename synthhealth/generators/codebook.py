@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from privacy.cohort import Cohort, Records
-from privacy.constraints import derived, ordered
-from privacy.schema import Category
+from privacy.patient_frame import patient_frame
 from synthhealth.encoding.bins import Bins
 from synthhealth.encoding.draws import Draws
 from synthhealth.encoding.layout import Layout, Slot
@@ -93,45 +91,35 @@ class Codebook:
             latent=latent,
         )
 
-    def last_step(self, numbers: Floats | None, n: int) -> NDArray[np.int64]:
-        """The last step with records: that of the end of follow-up `numbers` [n], or the window's."""
-        steps = self.layout.steps
-        if numbers is None:
-            return np.full(n, steps - 1)
-        schema = self.layout.schema
-        last = np.floor((numbers - schema.privacy_unit.window[0]) / schema.time_precision + 1e-9)
-        return np.clip(last, -1, steps - 1).astype(np.int64)
-
-    def attributes_of(
-        self, codes: NDArray[np.int64], rng: np.random.Generator
-    ) -> dict[str, Floats | NDArray[np.int64]]:
-        """Codes (-1 missing) or numbers (NaN missing) by column, from rows of levels [n, columns]."""
-        cells: dict[str, Floats | NDArray[np.int64]] = {}
+    def patients(self, codes: NDArray[np.int64], rng: np.random.Generator) -> pd.DataFrame:
+        """The table of patients of rows of levels [n, columns], with numbers drawn inside the bins."""
+        cells: dict[str, NDArray[np.number]] = {}
         for j, (slot, bins) in enumerate(zip(self.layout.attributes, self.attributes, strict=True)):
             if bins is None:
                 cells[slot.name] = np.where(codes[:, j] >= slot.levels, -1, codes[:, j])
             else:
                 cells[slot.name] = _number(codes[:, j], bins, slot, rng, missing=np.nan)
-        numbers = {name: values for name, values in cells.items() if values.dtype.kind == "f"}
-        return cells | ordered(self.layout.schema, numbers)
+        ids = [f"S{i}" for i in range(1, len(codes) + 1)]
+        return patient_frame(self.layout.schema, ids, cells)
 
-    def cohort(
-        self, attributes: Mapping[str, Floats | NDArray[np.int64]], dreamt: Dream | None, rng: np.random.Generator
-    ) -> Cohort:
-        """Synthetic patients from their attributes and their dreamt draws, in the schema's types and precision."""
-        schema = self.layout.schema
-        n = len(next(iter(attributes.values())))
-        numbers = {name: values for name, values in attributes.items() if values.dtype.kind == "f"}
-        computed = derived(schema, numbers)
-        table: dict[str, object] = {"patient_id": np.char.add("S", np.arange(1, n + 1).astype(str)).astype(object)}
-        for name, column in schema.columns.items():
-            if isinstance(column, Category):
-                levels = pd.Index(list(column.levels), dtype=object)
-                table[name] = pd.Categorical.from_codes(attributes[name].astype(np.int64), categories=levels)
-            else:
-                table[name] = computed[name] if name in computed else numbers[name]
+    def last_step(self, patients: pd.DataFrame) -> NDArray[np.int64]:
+        """The last step at which each patient may have a record, -1 for none: the end of follow-up, or of the window."""
+        schema, steps = self.layout.schema, self.layout.steps
+        if schema.end_of_followup is None:
+            return np.full(len(patients), steps - 1)
+        end = patients[schema.end_of_followup].to_numpy(dtype=np.float64)
+        last = np.floor((end - schema.privacy_unit.window[0]) / schema.time_precision + 1e-9)
+        return np.clip(last, -1, steps - 1).astype(np.int64)
+
+    def mean_panel(self) -> float:
+        """The mean number of records a draw, under its noisy histogram."""
+        slots = summary_slots(self.layout)
+        return mean_of(slots[3], self.summaries[3])
+
+    def cohort(self, patients: pd.DataFrame, dreamt: Dream | None, rng: np.random.Generator) -> Cohort:
+        """Synthetic patients with their dreamt draws, in the schema's types and precision."""
         records = self._records(dreamt, rng) if dreamt is not None else _no_records()
-        return Cohort(schema=schema, patients=pd.DataFrame(table), records=records)
+        return Cohort(schema=self.layout.schema, patients=patients, records=records)
 
     def _records(self, dreamt: Dream, rng: np.random.Generator) -> Records:
         draws, coded = dreamt.draws, dreamt.chains.bin
@@ -141,6 +129,13 @@ class Codebook:
             value[mine] = bins.sample(grid, coded[mine], rng)
         time = self.layout.time_of(draws.step[draws.draw])
         return Records.sorted(owner=draws.record_owner, time=time, test=draws.test, value=value)
+
+
+def mean_of(slot: Slot, bins: Bins) -> float:
+    """The mean of a number under its noisy density, every cell at its middle."""
+    assert slot.grid is not None  # noqa: S101  # a slot with bins has a grid
+    middle = (slot.grid.first + (slot.grid.width - 1) / 2) * slot.grid.step
+    return float(middle @ bins.density)
 
 
 def _no_records() -> Records:

@@ -15,7 +15,7 @@ from privacy.mechanisms import NoisyTable, noisy_histograms, noisy_sums
 from synthhealth.encoding.bins import Bins, project
 from synthhealth.encoding.draws import Draws
 from synthhealth.encoding.layout import Layout, Slot
-from synthhealth.generators.codebook import Codebook
+from synthhealth.generators.codebook import Codebook, mean_of
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains, Summaries, summary_slots
 from synthhealth.generators.events.gaps import GapHead, gap_rows
 from synthhealth.generators.events.value_tables import ValueTables, level_rows, transition_rows
@@ -59,7 +59,7 @@ def learn(gate: Gate, layout: Layout, rng: np.random.Generator) -> Teacher:
     book = _attribute_book(layout, fine)
     frequency = np.zeros(0)
     if layout.tests:
-        book, frequency = _value_book(gate, book, fine)
+        book, frequency = _value_book(gate, book)
     shares, patients = _one_way(gate, book, fine)
     scores = score_table(shares, book.columns)
     weights = pair_weights(scores, book.columns)
@@ -121,7 +121,7 @@ def _attribute_book(layout: Layout, fine: dict[str, NoisyTable]) -> Codebook:
     )
 
 
-def _value_book(gate: Gate, book: Codebook, fine: dict[str, NoisyTable]) -> tuple[Codebook, Floats]:
+def _value_book(gate: Gate, book: Codebook) -> tuple[Codebook, Floats]:
     """Bins of the tests' values, and noisy numbers of records by test."""
     layout = book.layout
     width = np.array([grid.cells for grid in layout.tests])
@@ -132,20 +132,12 @@ def _value_book(gate: Gate, book: Codebook, fine: dict[str, NoisyTable]) -> tupl
         entries = (np.ones(len(draws.draw)), (draws.record_owner, start[draws.test] + draws.cell))
         return sp.coo_matrix(entries, shape=(len(block), int(start[-1]))).tocsr()
 
-    records = _mean(fine["n_draws"], book, 0) * max(_mean(fine["panel_size"], book, 3), 1.0)
+    records = mean_of(summary_slots(layout)[0], book.summaries[0]) * max(book.mean_panel(), 1.0)
     table = noisy_sums(gate, "values", rows, max_norm=clip_norm(records))
     pieces = np.split(table.values, start[1:-1])
     bins = tuple(Bins.of(piece, table.sigma, bins=VALUE_BINS) for piece in pieces)
     totals = np.array([max(float(piece.sum()), table.sigma * math.sqrt(len(piece))) for piece in pieces])
     return replace(book, tests=bins), totals
-
-
-def _mean(table: NoisyTable, book: Codebook, place: int) -> float:
-    """The mean of a summary under its noisy fine histogram."""
-    grid = summary_slots(book.layout)[place].grid
-    assert grid is not None  # noqa: S101  # summaries are numbers
-    middle = (grid.first + (grid.width - 1) / 2) * grid.step
-    return float(middle @ book.summaries[place].density) if len(table.values) else 0.0
 
 
 def clip_norm(records: float, weight: float = 1.0) -> float:
@@ -211,7 +203,7 @@ def _event_tables(gate: Gate, teacher: Teacher) -> Teacher:
         gate,
         "gaps",
         lambda block: gap_rows(Draws.of(block, layout), layout.steps),
-        max_norm=clip_norm(records / max(_panel_mean(book), 1.0)),
+        max_norm=clip_norm(records / max(book.mean_panel(), 1.0)),
     )
     values = ValueTables(
         transition=_per_patient(transition, weight, teacher.patients, (tests, VALUE_BINS + 1, VALUE_BINS)),
@@ -220,10 +212,6 @@ def _event_tables(gate: Gate, teacher: Teacher) -> Teacher:
         level_sigma=level.sigma / weight / teacher.patients,
     )
     return replace(teacher, values=values, gaps=GapHead.of(gaps.values, layout.steps))
-
-
-def _panel_mean(book: Codebook) -> float:
-    return _mean(NoisyTable(values=np.ones(1), sigma=0.0), book, 3)
 
 
 def _per_patient(table: NoisyTable, weight: Floats, patients: float, shape: tuple[int, ...]) -> Floats:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthhealth.encoding.bins import Bins
-from synthhealth.encoding.draws import Draws
 from synthhealth.encoding.cell_grid import CellGrid
+from synthhealth.encoding.draws import Draws
 from synthhealth.encoding.layout import Layout, Slot
 
 VALUE_BINS = 12

@@ -29,7 +29,8 @@ RAKING_ROUNDS = 60
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueTables:
     """Noisy tables a patient, T tests, V bins: `transition` [T, V + 1, V] from the last bin (V: none) to the next,
-    `level` [T, 2, LEVELS, V] of level and value, later values first, and their noise scales [T]."""
+    `level` [T, 2, LEVELS, V] of level and value, later values first, and their noise scales [T].
+    """
 
     transition: Floats
     level: Floats

@@ -1,0 +1,131 @@
+"""A fitted generator: the codebook, the patient table's decoder and the event heads; samples cohorts, saves as arrays."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privacy.cohort import Cohort
+from privacy.randomness import public
+from privacy.schema import Schema
+from synthhealth.encoding.bins import Bins
+from synthhealth.encoding.layout import Layout
+from synthhealth.generators.codebook import Codebook
+from synthhealth.generators.events.dream import Heads, dream
+from synthhealth.generators.events.gaps import GapHead
+from synthhealth.generators.events.panels import PanelHead
+from synthhealth.generators.events.values import ValueHead
+from synthhealth.generators.protocol import ModelState
+from synthhealth.generators.table.decoder import Decoder
+from synthhealth.generators.table.features import Scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A model of patients and labs; `heads` is None for a schema without tests."""
+
+    book: Codebook
+    decoder: Decoder
+    heads: Heads | None
+
+    def sample(self, n: int, seed: int) -> Cohort:
+        """Exactly `n` synthetic patients with their records, the same for the same `seed`.
+
+        Privacy: free; reads no real rows.
+        """
+        rng = public(seed, "sample")
+        codes, _ = self.decoder.sample(n, rng)
+        patients = self.book.patients(codes, rng)
+        if self.heads is None:
+            return self.book.cohort(patients, None, rng)
+        latent = rng.normal(size=(n, self.heads.panels.loading.shape[1]))
+        sketch = self.book.sketch(codes, latent, self.book.last_step(patients), rng)
+        return self.book.cohort(patients, dream(sketch, self.heads, rng), rng)
+
+    def state(self) -> ModelState:
+        """The model as arrays and text.
+
+        Privacy: free; reads no real rows.
+        """
+        arrays: dict[str, NDArray[np.generic]] = {}
+        for name, group in (
+            ("attributes", self.book.attributes),
+            ("summaries", self.book.summaries),
+            ("tests", self.book.tests),
+        ):
+            for j, bins in enumerate(group):
+                if bins is not None:
+                    arrays[f"{name}.{j}.edges"], arrays[f"{name}.{j}.density"] = bins.edges, bins.density
+        for j, score in enumerate(self.decoder.scores):
+            arrays[f"table.{j}.scores"], arrays[f"table.{j}.sort"] = score.table, score.sort
+            arrays[f"table.{j}.bias"], arrays[f"table.{j}.weight"] = self.decoder.bias[j], self.decoder.weight[j]
+        if self.heads is not None:
+            for name, head in (("gaps", self.heads.gaps), ("panels", self.heads.panels), ("values", self.heads.values)):
+                for field in fields(head):
+                    arrays[f"{name}.{field.name}"] = getattr(head, field.name)
+        return ModelState(arrays=arrays, meta=json.dumps({"format": 1, "columns": len(self.decoder.scores)}))
+
+    @staticmethod
+    def restore(schema: Schema, state: ModelState) -> Fitted:
+        """The model that `state` was taken of.
+
+        Privacy: free; reads no real rows.
+        """
+        layout, arrays = Layout.of(schema), state.arrays
+        columns = int(json.loads(state.meta)["columns"])
+
+        def bins(name: str) -> Bins:
+            return Bins(edges=np.asarray(arrays[f"{name}.edges"]), density=np.asarray(arrays[f"{name}.density"]))
+
+        book = Codebook(
+            layout=layout,
+            attributes=tuple(
+                bins(f"attributes.{j}") if slot.grid is not None else None for j, slot in enumerate(layout.attributes)
+            ),
+            summaries=tuple(bins(f"summaries.{j}") for j in range(4)) if layout.tests else (),
+            tests=tuple(bins(f"tests.{j}") for j in range(len(layout.tests))),
+        )
+
+        def column(j: int, name: str) -> NDArray[np.float64]:
+            return np.asarray(arrays[f"table.{j}.{name}"], dtype=np.float64)
+
+        decoder = Decoder(
+            scores=tuple(
+                Scores(table=column(j, "scores"), sort=np.asarray(arrays[f"table.{j}.sort"])) for j in range(columns)
+            ),
+            bias=tuple(column(j, "bias") for j in range(columns)),
+            weight=tuple(column(j, "weight") for j in range(columns)),
+        )
+        return Fitted(book=book, decoder=decoder, heads=_heads(layout, state) if layout.tests else None)
+
+
+def _heads(layout: Layout, state: ModelState) -> Heads:
+    def field(name: str) -> NDArray[np.float64]:
+        return np.asarray(state.arrays[name])
+
+    gaps = GapHead(
+        chances=field("gaps.chances"),
+        gap_edges=np.asarray(state.arrays["gaps.gap_edges"]),
+        pace_edges=field("gaps.pace_edges"),
+    )
+    panels = PanelHead(
+        shared=field("panels.shared"),
+        prev=field("panels.prev"),
+        ever=field("panels.ever"),
+        bits=field("panels.bits"),
+        loading=field("panels.loading"),
+    )
+    values = ValueHead(
+        width=np.asarray(state.arrays["values.width"]),
+        first_bias=field("values.first_bias"),
+        first_level=field("values.first_level"),
+        next_bias=field("values.next_bias"),
+        next_last=field("values.next_last"),
+        next_level=field("values.next_level"),
+        near=field("values.near"),
+        cross=field("values.cross"),
+    )
+    return Heads(gaps=gaps, panels=panels, values=values, steps=layout.steps)

@@ -1,0 +1,152 @@
+"""The baseline: noisy marginals of the table and Markov tables of the labs, with nothing learnt by gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from privacy.budget import Budget
+from privacy.cohort import Cohort
+from privacy.gate import Gate
+from privacy.mechanisms import noisy_sums
+from privacy.plan import Charge
+from privacy.randomness import public
+from privacy.schema import Schema
+from synthhealth.encoding.draws import Draws
+from synthhealth.encoding.layout import Layout
+from synthhealth.generators.charges import sum_charge
+from synthhealth.generators.events.chains import Chains
+from synthhealth.generators.events.dream import Heads, Sketch, dream
+from synthhealth.generators.events.panel_moments import OWN, match_panels, panel_rows, rates_only
+from synthhealth.generators.events.panels import SHARED, PanelHead
+from synthhealth.generators.events.value_tables import fit_values, start_values
+from synthhealth.generators.events.values import ValueHead
+from synthhealth.generators.fitted import Fitted
+from synthhealth.generators.protocol import Model, ModelState, Progress
+from synthhealth.generators.shares import Shares, measured_charges
+from synthhealth.generators.teacher import Teacher, clip_norm, learn
+
+Floats = NDArray[np.float64]
+PANELS = 0.20
+DREAMERS = 3_000
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginalEngine:
+    """Noisy one-way tables, second moments and Markov tables; the decoder is fitted to them for free."""
+
+    schema: Schema
+    shares: Shares
+    seed: int
+    name: str = "marginal"
+    private: bool = True
+
+    @staticmethod
+    def of(schema: Schema, budget: Budget, cohort_size: int, seed: int) -> MarginalEngine:
+        """The engine with its default shares.
+
+        Privacy: free; reads no rows.
+        """
+        _ = budget, cohort_size
+        return MarginalEngine(schema=schema, shares=Shares(), seed=seed)
+
+    def charges(self, scale: float) -> tuple[Charge, ...]:
+        """The measured part, and one table of panels for schemas with tests.
+
+        Privacy: free; reads no rows.
+        """
+        layout = Layout.of(self.schema)
+        measured = measured_charges(layout, self.shares, scale)
+        if not layout.tests:
+            return measured
+        return (*measured, sum_charge("panels", share=PANELS, scale=scale, reads="tests that come together, and again"))
+
+    def fit(self, gate: Gate, progress: Progress) -> Model:
+        """Look, then fit.
+
+        Privacy: spends the charges.
+        """
+        layout = Layout.of(self.schema)
+        rng = public(self.seed, "marginal", "fit")
+        steps = 2 + ROUNDS if layout.tests else 1
+        progress("patient table", 0, steps)
+        teacher = learn(gate, layout, rng)
+        if not layout.tests:
+            return Fitted(book=teacher.book, decoder=teacher.decoder, heads=None)
+        sketch = dreamers(teacher, rng)
+        heads = blank_heads(teacher, latent=0)
+        progress("panels", 1, steps)
+        heads = replace(heads, panels=_panels(gate, teacher, heads, sketch, rng))
+        for k in range(ROUNDS):
+            progress("values", 2 + k, steps)
+            heads = refit_values(teacher, heads, sketch, rng)
+        progress("values", steps, steps)
+        return Fitted(book=teacher.book, decoder=teacher.decoder, heads=heads)
+
+
+def restore(schema: Schema, state: ModelState) -> Model:
+    """The model from its state.
+
+    Privacy: free; reads no real rows.
+    """
+    return Fitted.restore(schema, state)
+
+
+def dreamers(teacher: Teacher, rng: np.random.Generator, *, latent: int = 0) -> Sketch:
+    """Sketches of DREAMERS patients, to dream on while fitting.
+
+    Privacy: free; post-processing.
+    """
+    codes, _ = teacher.decoder.sample(DREAMERS, rng)
+    last_step = teacher.book.last_step(teacher.book.patients(codes, rng))
+    return teacher.book.sketch(codes, rng.normal(size=(DREAMERS, latent)), last_step, rng)
+
+
+def blank_heads(teacher: Teacher, *, latent: int) -> Heads:
+    """Heads that know the gaps, the rates of tests and the one-way tables of values.
+
+    Privacy: free; post-processing.
+    """
+    assert teacher.gaps is not None  # noqa: S101  # only called for schemas with tests
+    assert teacher.values is not None  # noqa: S101  # the same
+    tests = len(teacher.book.tests)
+    width = np.array([bins.count for bins in teacher.book.tests])
+    draws = max(float(teacher.frequency.sum()) / max(teacher.book.mean_panel(), 1.0), 1e-6)
+    return Heads(
+        gaps=teacher.gaps,
+        panels=rates_only(PanelHead.blank(tests, latent), teacher.frequency / draws),
+        values=start_values(ValueHead.blank(width), teacher.values),
+        steps=teacher.book.layout.steps,
+    )
+
+
+def refit_values(teacher: Teacher, heads: Heads, sketch: Sketch, rng: np.random.Generator) -> Heads:
+    """The value head fitted to its noisy tables on contexts dreamt by the present heads.
+
+    Privacy: free; post-processing.
+    """
+    assert teacher.values is not None  # noqa: S101  # only called for schemas with tests
+    contexts = dream(sketch, heads, rng).contexts(len(teacher.book.tests))
+    return replace(heads, values=fit_values(heads.values, teacher.values, contexts))
+
+
+def _panels(gate: Gate, teacher: Teacher, heads: Heads, sketch: Sketch, rng: np.random.Generator) -> PanelHead:
+    layout, book = teacher.book.layout, teacher.book
+
+    def rows(block: Cohort) -> sp.csr_matrix:
+        draws = Draws.of(block, layout)
+        size = np.bincount(draws.record_owner, minlength=len(block)) / np.maximum(draws.per_patient(), 1)
+        return sp.csr_matrix(panel_rows(draws, size, Chains.of(draws, book.tests).level, layout.steps))
+
+    # the typical length of a patient's vector, as the present heads dream it
+    dreamt = dream(sketch, heads, rng, values=False).draws
+    lengths = np.linalg.norm(panel_rows(dreamt, sketch.panel_size, sketch.level, layout.steps), axis=1)
+    norm = max(float(np.quantile(lengths, 0.75)), clip_norm(1.0))
+    table = noisy_sums(gate, "panels", rows, max_norm=norm)
+    cuts = np.cumsum([SHARED + OWN + t for t in range(len(book.tests))])[:-1]
+    target = np.split(table.values / teacher.patients, cuts)
+    return match_panels(heads, target, table.sigma / teacher.patients, sketch, rng)

@@ -1,0 +1,122 @@
+"""The default engine: a measured teacher, a latent, and an event decoder moved by private gradient steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privacy.budget import Budget
+from privacy.cohort import Cohort
+from privacy.gate import Gate
+from privacy.plan import Charge
+from privacy.randomness import public
+from privacy.schema import Schema
+from synthhealth.encoding.draws import Draws
+from synthhealth.encoding.layout import Layout
+from synthhealth.generators.charges import training_charge
+from synthhealth.generators.events.chains import Chains
+from synthhealth.generators.events.dream import Heads, Sketch, dream
+from synthhealth.generators.fitted import Fitted
+from synthhealth.generators.marginal import blank_heads, dreamers, refit_values
+from synthhealth.generators.protocol import Model, ModelState, Progress
+from synthhealth.generators.shares import Shares, measured_charges
+from synthhealth.generators.teacher import Teacher, learn
+from synthhealth.generators.training import Training
+from synthhealth.generators.vae.episodes import Episodes
+from synthhealth.generators.vae.wake import PanelBelief, panel_step
+
+PANEL_SHARE = 0.20
+PANEL_STEPS = 3
+VALUE_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaeEngine:
+    """The measured teacher, then private steps on the event decoder."""
+
+    schema: Schema
+    shares: Shares
+    seed: int
+    name: str = "vae"
+    private: bool = True
+
+    @staticmethod
+    def of(schema: Schema, budget: Budget, cohort_size: int, seed: int) -> VaeEngine:
+        """The engine with its default shares.
+
+        Privacy: free; reads no rows.
+        """
+        _ = budget, cohort_size
+        return VaeEngine(schema=schema, shares=Shares(), seed=seed)
+
+    def charges(self, scale: float) -> tuple[Charge, ...]:
+        """The measured part, and the private steps for schemas with tests.
+
+        Privacy: free; reads no rows.
+        """
+        layout = Layout.of(self.schema)
+        measured = measured_charges(layout, self.shares, scale)
+        if not layout.tests:
+            return measured
+        reads = "all draws of every patient"
+        return (
+            *measured,
+            training_charge("panel steps", share=PANEL_SHARE, steps=PANEL_STEPS, scale=scale, reads=reads),
+        )
+
+    def fit(self, gate: Gate, progress: Progress) -> Model:
+        """Look, then wake and dream in turn.
+
+        Privacy: spends the charges.
+        """
+        layout = Layout.of(self.schema)
+        rng = public(self.seed, "vae", "fit")
+        steps = 1 + PANEL_STEPS + VALUE_ROUNDS if layout.tests else 1
+        progress("patient table", 0, steps)
+        teacher = learn(gate, layout, rng)
+        if not layout.tests:
+            return Fitted(book=teacher.book, decoder=teacher.decoder, heads=None)
+        sketch = dreamers(teacher, rng)
+        heads = blank_heads(teacher, latent=0)
+        training = Training.enter(gate, "panel steps")
+        belief = PanelBelief.of(heads)
+        for k in range(PANEL_STEPS):
+            progress("panels", 1 + k, steps)
+            dreamt = _dreamt(sketch, heads, rng)
+            real = _real(training.rows, teacher, heads)
+            heads, belief = panel_step(training, heads, real, dreamt, belief, patients=teacher.patients)
+        for k in range(VALUE_ROUNDS):
+            progress("values", 1 + PANEL_STEPS + k, steps)
+            heads = refit_values(teacher, heads, sketch, rng)
+        progress("values", steps, steps)
+        return Fitted(book=teacher.book, decoder=teacher.decoder, heads=heads)
+
+
+def restore(schema: Schema, state: ModelState) -> Model:
+    """The model from its state.
+
+    Privacy: free; reads no real rows.
+    """
+    return Fitted.restore(schema, state)
+
+
+def _dreamt(sketch: Sketch, heads: Heads, rng: np.random.Generator) -> Episodes:
+    dreamt = dream(sketch, heads, rng)
+    return Episodes.of(
+        dreamt.draws,
+        dreamt.chains,
+        heads.values,
+        panel_size=sketch.panel_size,
+        latent=sketch.latent,
+        steps=heads.steps,
+    )
+
+
+def _real(rows: Cohort, teacher: Teacher, heads: Heads) -> Episodes:
+    draws = Draws.of(rows, teacher.book.layout)
+    size = np.bincount(draws.record_owner, minlength=len(rows)) / np.maximum(draws.per_patient(), 1)
+    latent: NDArray[np.float64] = np.zeros((len(rows), heads.panels.loading.shape[1]))
+    chains = Chains.of(draws, teacher.book.tests)
+    return Episodes.of(draws, chains, heads.values, panel_size=size, latent=latent, steps=heads.steps)

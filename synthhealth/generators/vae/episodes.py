@@ -1,0 +1,146 @@
+"""Patients as padded tensors for the event decoder: dimension 0 is the patient, padding counts for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from synthhealth.encoding.draws import Draws, places
+from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
+from synthhealth.generators.events.dream import context_logits
+from synthhealth.generators.events.panel_moments import PanelInputs
+from synthhealth.generators.events.values import LEVEL_BASIS, ValueHead
+
+Floats = NDArray[np.float64]
+Tensor = torch.Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episodes:
+    """All draws and records of a cohort, real or dreamt, with what the event decoder needs to know of each.
+
+    `surprise` [d, T] is how far each value of a draw lies from what its own past would have it,
+    in tilts, 0 where the draw does not hold the test; `latent` [patients, L].
+    """
+
+    draws: Draws
+    chains: Chains
+    panels: PanelInputs
+    surprise: Floats
+    latent: Floats
+
+    @staticmethod
+    def of(
+        draws: Draws, chains: Chains, values: ValueHead, *, panel_size: Floats, latent: Floats, steps: int
+    ) -> Episodes:
+        """The episodes under a value head, whose expectations define the surprises.
+
+        Privacy: internal only, when the draws are real; a per-patient map.
+        """
+        logits = context_logits(values)
+        odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        expected = np.einsum("tulv,tv->tul", odds / odds.sum(axis=-1, keepdims=True), values.tilt)
+        level = np.minimum(chains.level[draws.record_owner, draws.test], LEVELS - 1)
+        surprise = np.zeros(draws.bits.shape)
+        surprise[draws.draw, draws.test] = (
+            values.tilt[draws.test, chains.bin] - expected[draws.test, chains.last, level]
+        )
+        return Episodes(
+            draws=draws,
+            chains=chains,
+            panels=PanelInputs.of(draws, panel_size, chains.level, steps),
+            surprise=surprise,
+            latent=latent,
+        )
+
+    def blocks(self, rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
+        """The patients `rows`, `size` at a time."""
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A block of B patients as tensors, D draws and K records each, padded with zeros.
+
+    `panel` are the inputs of a PanelLayer and `held`, `counts` [B, D, T] its targets and mask;
+    `value` the inputs of a ValueLayer, `bin` and `real` [B, K] its targets and mask,
+    `missing` [B, K, V] what to add to the logits of bins that a test lacks.
+    """
+
+    panel: tuple[Tensor, ...]
+    held: Tensor
+    counts: Tensor
+    value: tuple[Tensor, ...]
+    bin: Tensor
+    real: Tensor
+    missing: Tensor
+
+    @staticmethod
+    def of(episodes: Episodes, rows: NDArray[np.int64], head: ValueHead) -> Batch:
+        """The patients `rows`, each from its own draws and records alone."""
+        draws, inputs = episodes.draws, episodes.panels
+        place = np.full(draws.patients, -1)
+        place[rows] = np.arange(len(rows))
+        mine = np.flatnonzero(place[draws.owner] >= 0)
+        owner, index = place[draws.owner[mine]], draws.index[mine]
+        shape = (len(rows), int(index.max(initial=-1)) + 1)
+
+        def draws_of(values: Floats) -> Tensor:
+            table = np.zeros((*shape, values.shape[1]))
+            table[owner, index] = values[mine]
+            return torch.from_numpy(table)
+
+        held = draws_of(inputs.bits)
+        panel = (draws_of(inputs.shared), draws_of(inputs.prev), draws_of(inputs.ever), held)
+        latent = torch.from_numpy(np.ascontiguousarray(episodes.latent[rows]))
+        value, coded, real, missing = _records(episodes, place, head, len(rows))
+        return Batch(
+            panel=(*panel, latent),
+            held=held,
+            counts=draws_of(inputs.has),
+            value=value,
+            bin=coded,
+            real=real,
+            missing=missing,
+        )
+
+
+def _records(
+    episodes: Episodes, place: NDArray[np.int64], head: ValueHead, patients: int
+) -> tuple[tuple[Tensor, ...], Tensor, Tensor, Tensor]:
+    draws, chains = episodes.draws, episodes.chains
+    mine = np.flatnonzero(place[draws.record_owner] >= 0)
+    owner = place[draws.record_owner[mine]]
+    index = places(draws.record_owner[mine])
+    shape = (patients, int(index.max(initial=-1)) + 1)
+    test, coded, last = draws.test[mine], chains.bin[mine], chains.last[mine]
+    level = np.minimum(chains.level[draws.record_owner[mine], test], LEVELS - 1)
+    later = last < VALUE_BINS
+    known = np.minimum(last, VALUE_BINS - 1)
+    basis, tilt = head.basis, head.tilt
+    apart = np.abs(known[:, None] - np.arange(VALUE_BINS))
+    lacks = np.arange(VALUE_BINS) >= head.width[test][:, None]
+    # padding rows keep test 0 and a zero mask, so they weigh nothing
+    earlier = np.arange(len(head.width)) < test[:, None]
+
+    def table(values: NDArray[np.generic], dtype: type = np.float64) -> Tensor:
+        padded = np.zeros((*shape, *values.shape[1:]), dtype=dtype)
+        padded[owner, index] = values
+        return torch.from_numpy(padded)
+
+    value = (
+        table(test, np.int64),
+        table(later),
+        table(LEVEL_BASIS[level]),
+        table(basis[test, known] * later[:, None]),
+        table(basis[test]),
+        table(np.stack([apart == 0, apart == 1], axis=-1) & later[:, None, None]),
+        table(tilt[test]),
+        table(episodes.surprise[draws.draw[mine]] * earlier),
+    )
+    return value, table(coded, np.int64), table(np.ones(len(mine))), table(np.where(lacks, -1e9, 0.0))
