@@ -184,7 +184,7 @@ def evidence(*, policy: PolicyFile = OWNED, files: tuple[Artefact, ...] = ()) ->
         release_name="ward-labs, first release",
         created_on=date(2026, 11, 22),
         versions=(("synthhealth", "0.1.0"), ("torch", "2.13.0"), ("dp-accounting", "0.6.0")),
-        files=files if files else (Artefact(path="patients.csv", sha256="ab" * 32, bytes=123_456),),
+        files=files or (Artefact(path="patients.csv", sha256="ab" * 32, bytes=123_456),),
         findings=(*attacks(), *qualities()),
         population=PopulationView(
             id="ward-2019-2025", epsilon=5.2, delta=2e-6, ceiling_epsilon=10.0, ceiling_delta=1e-5, releases=2,

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from synthhealth.report.odds import tpr_ceiling
 from synthhealth.report.parts import AttackRow, LedgerPart, Odds, Promise
+from synthhealth.report.reading import number
 from synthhealth.report.svg import WIDTH, Scale, area, box, dot, figure, line, path, text
 
 _LEFT, _RIGHT = 64, WIDTH - 16
@@ -16,7 +17,7 @@ _LEFT, _RIGHT = 64, WIDTH - 16
 def profile_figure(promise: Promise) -> Markup:
     """Delta against epsilon on a logarithmic axis, with the pair that is quoted marked on it."""
     floor = 1e-9
-    points = [(p.epsilon, max(p.delta, floor)) for p in promise.profile if p.epsilon <= _last(promise)]
+    points = [(p.epsilon, p.delta) for p in promise.profile if p.epsilon <= _last(promise) and p.delta >= floor]
     x = Scale(low=0, high=_last(promise), start=_LEFT, end=_RIGHT)
     y = Scale(low=0, high=math.log10(floor), start=24, end=236)
     curve = [(x.at(e), y.at(math.log10(d))) for e, d in points]
@@ -25,8 +26,10 @@ def profile_figure(promise: Promise) -> Markup:
     if promise.epsilon is not None and promise.delta is not None:
         at = (x.at(promise.epsilon.value), y.at(math.log10(promise.delta.value)))
         parts += [line(at[0], at[1], at[0], 236, colour="muted", dash="3 3"), dot(*at, fill="accent", edge="paper")]
-        label = f"epsilon {promise.epsilon.value:.2f} at delta {promise.delta.value:g}"
-        parts.append(text(at[0] + 9, at[1] - 8, label, bold=True) if at[0] < 330 else _left_of(at, label))
+        label = f"epsilon {number(promise.epsilon.value, 'epsilon')} at delta {number(promise.delta.value, 'delta')}"
+        # Right of the point the curve has fallen away, so that a label there is on plain ground.
+        anchor, x_label = ("start", at[0] + 9) if at[0] < WIDTH * 0.6 else ("end", _RIGHT)
+        parts.append(text(x_label, at[1] - 14, label, bold=True, anchor=anchor))
     parts += [text(_RIGHT, 274, "epsilon", anchor="end", colour="muted"), text(_LEFT - 48, 14, "delta", colour="muted")]
     said = "; ".join(f"epsilon {e:g}, delta {d:.1e}" for e, d in points[:: max(1, len(points) // 6)])
     return figure("fig-profile", height=284, title="Privacy profile", description=said, parts=parts)
@@ -46,8 +49,10 @@ def ceiling_figure(promise: Promise, attacks: tuple[AttackRow, ...]) -> Markup:
     parts += [path(chance, colour="muted", width=1.5, dash="5 4")]
     parts += _measured(attacks, x, y)
     parts += [
-        text(x.at(-2.9), y.at(math.log10(tpr_ceiling(profile, 10**-2.9))) - 10, "ceiling: no attacker can be above"),
-        text(x.at(-1.6), y.at(-1.6) + 26, "coin toss", colour="muted"),
+        text(_LEFT + 12, top + 22, "nobody can be up here", colour="muted"),
+        text(x.at(-2.05), y.at(math.log10(tpr_ceiling(profile, 10**-2.05))) - 12, "ceiling", anchor="end", bold=True),
+        text(x.at(-0.9), y.at(-0.9) + 30, "coin toss", colour="muted"),
+        text(_RIGHT - 4, bottom - 12, "bars: attacks that were run", anchor="end", colour="warm", bold=True),
         text(_RIGHT, bottom + 38, "strangers wrongly accused (FPR)", anchor="end", colour="muted"),
         text(_LEFT - 48, 12, "members caught (TPR)", colour="muted"),
     ]
@@ -68,10 +73,10 @@ def ledger_figure(ledger: LedgerPart, promise: Promise) -> Markup:
         y += 10 if last else 0
         parts.append(text(188, y + 15, _short(name), anchor="end", bold=last))
         parts.append(box(200, y + 2, max(1.5, x.at(value) - 200), 18, fill="accent" if last else "soft"))
-        parts.append(text(x.at(value) + 8, y + 16, f"{value:.2f}", bold=last))
+        parts.append(text(x.at(value) + 8, y + 16, number(value, "epsilon"), bold=last))
         y += 28
     parts.append(line(200, 6, 200, y, colour="muted"))
-    said = "; ".join(f"{name} {value:.2f}" for name, value in rows)
+    said = "; ".join(f"{name} {number(value, 'epsilon')}" for name, value in rows)
     return figure("fig-ledger", height=y + 8, title="Epsilon of each charge", description=said, parts=parts)
 
 
@@ -154,10 +159,6 @@ def _last(promise: Promise) -> float:
     """The right end of the profile's axis: a little beyond the quoted epsilon."""
     top = 1.0 if promise.epsilon is None else promise.epsilon.value
     return float(min(20, max(2, math.ceil(top * 1.35))))
-
-
-def _left_of(at: tuple[float, float], label: str) -> str:
-    return text(at[0] - 9, at[1] + 18, label, anchor="end", bold=True)
 
 
 def _short(name: str) -> str:

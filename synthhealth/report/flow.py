@@ -5,12 +5,13 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from synthhealth.report.parts import Promise
+from synthhealth.report.reading import number
 from synthhealth.report.svg import arrow, box, figure, line, text
 
 
 def flow_figure(promise: Promise, engine: str) -> Markup:
     """Everything inside the institution above the line, everything that leaves below it."""
-    price = "charged, no guarantee" if promise.epsilon is None else f"charged: epsilon {promise.epsilon.value:.2f}"
+    price = "charged, no guarantee" if promise.epsilon is None else f"charged: epsilon {number(promise.epsilon.value, 'epsilon')}"
     parts = [
         box(8, 8, 544, 310, fill="none", edge="accent", dash="6 4"),
         text(24, 32, "inside the institution", colour="accent", bold=True),
@@ -18,7 +19,7 @@ def flow_figure(promise: Promise, engine: str) -> Markup:
         *_node(24, 146, 220, "Gate", "pays the ledger before it opens"),
         *_node(24, 244, 220, f"Engine: {engine}", "learns from noisy sums only"),
         *_node(330, 48, 206, "Holdout", "real; unseen by the engine"),
-        *_node(330, 146, 206, "Attacks and measures", "exact numbers"),
+        *_node(330, 146, 206, "Attacks and measures", "synthetic against real, exact"),
         *_node(330, 244, 206, "Internal edition", "does not leave"),
         arrow(134, 104, 134, 144),
         text(144, 129, "cap on records, bounds", colour="muted", size=12),

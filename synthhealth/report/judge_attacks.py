@@ -91,7 +91,7 @@ def _limit(
         return _make(name, title, "not measured", required, "not_measured", "not measured")
     worst = max(found, key=lambda m: (m.high, m.low))
     strongest = max(found, key=lambda m: m.low)
-    observed = f"at most {worst.high:g} ({len(found)} attacks)" if len(found) > 1 else f"{worst.low:g} to {worst.high:g}"
+    observed = f"at most {worst.high:g} ({len(found)} attacks)" if len(found) > 1 else f"{_plain(worst.low)} to {_plain(worst.high)}"
     if fail is not None and strongest.low >= fail:
         why = f"the lower limit {strongest.low:g} reaches {fail:g}"
         return _make(name, title, observed, required, "fail", why)
@@ -110,10 +110,14 @@ def _copies(rows: tuple[AttackRow, ...]) -> Check:
     if len(found) == 0:
         return _make("copies", title, "not measured", required, "not_measured", "not measured")
     worst = max(found, key=lambda m: (m.low, m.high))
-    observed = f"excess {worst.low:g} to {worst.high:g}"
+    observed = f"{_plain(worst.low)} to {_plain(worst.high)}"
     if worst.low > 0.0 or any(row.verdict == Verdict.LEAK.value for row in rows):
         return _make("copies", title, observed, required, "fail", "more copies of training patients than of others")
     return _make("copies", title, observed, required, "pass", "")
+
+
+def _plain(value: float) -> str:
+    return f"{value:g}".replace("-", "\u2212")
 
 
 def _controls(rows: tuple[AttackRow, ...]) -> Check:

@@ -93,15 +93,15 @@ def _unit(promise: Promise) -> Check:
 
 
 def _accountants(policy: Policy, promise: Promise) -> Check:
-    title, required = "Accountants agree", f"within {policy.limits.accountants_agree:.0%}"
+    title, required = "Accountants agree", f"within {policy.limits.accountants_agree * 100:g} %"
     head = [a.epsilon for a in promise.accountants if a.kind == "headline"]
     second = [a.epsilon for a in promise.accountants if a.kind == "second opinion"]
     if len(head) == 0 or len(second) == 0:
         return _make("accountants", title, "one accountant", required, "not_measured", "no second accountant ran")
     gap = max(abs(value - head[0]) for value in second) / max(head[0], 1e-12)
     if gap > policy.limits.accountants_agree:
-        return _make("accountants", title, f"{gap:.1%} apart", required, "fail", f"they differ by {gap:.1%}")
-    return _make("accountants", title, f"{gap:.1%} apart", required, "pass", "")
+        return _make("accountants", title, f"{gap * 100:.1f} % apart", required, "fail", f"they differ by {gap * 100:.1f} %")
+    return _make("accountants", title, f"{gap * 100:.1f} % apart", required, "pass", "")
 
 
 def _practices(promise: Promise) -> tuple[Check, ...]:

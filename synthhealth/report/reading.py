@@ -51,7 +51,8 @@ def interval(measure: RoundedMeasure) -> str:
     """The interval of a measure, in per cent where it is a rate."""
     if measure.name == "auc":
         return f"{measure.low:.2f} to {measure.high:.2f}"
-    return f"{measure.low * 100:g} to {measure.high * 100:g} %"
+    low, high = (f"{value * 100:g}".replace("-", "\u2212") for value in (measure.low, measure.high))
+    return f"{low} to {high} %"
 
 
 def in_words(delta: float) -> str:
