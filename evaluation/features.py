@@ -35,11 +35,14 @@ class Features:
 
     def without(self, sources: tuple[str, ...]) -> Features:
         """The columns that are not of `sources`."""
-        kept = [place for place, source in enumerate(self.sources) if source not in sources]
+        return self.at([place for place, source in enumerate(self.sources) if source not in sources])
+
+    def at(self, places: Sequence[int]) -> Features:
+        """The columns at `places`."""
         return Features(
-            names=tuple(self.names[place] for place in kept),
-            sources=tuple(self.sources[place] for place in kept),
-            values=self.values[:, kept],
+            names=tuple(self.names[place] for place in places),
+            sources=tuple(self.sources[place] for place in places),
+            values=self.values[:, list(places)],
         )
 
 

@@ -11,7 +11,7 @@ from evaluation.fidelity.histograms import Floats, Ints
 from evaluation.finding import Estimate, Interval
 
 GROUPS, REPEATS, LEVEL = 50, 100, 0.95
-METHOD = "bootstrap over groups of patients"
+BY_GROUP, BY_PATIENT = "bootstrap over groups of patients", "bootstrap by patient"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,15 @@ class Redraws:
         return int(self.weights.shape[1])
 
 
-def estimate(name: str, redrawn: Floats, *, low: float = 0.0, high: float = 1.0, note: str = "") -> Estimate:
+def redrawn_weights(patients: int, chance: np.random.Generator) -> Floats:
+    """How often each patient is drawn, shape [1 + repeats, patients]; row 0 is the cohort as it is."""
+    drawn = chance.multinomial(patients, np.full(patients, 1 / patients), size=REPEATS)
+    return np.concatenate([np.ones((1, patients)), drawn])
+
+
+def estimate(
+    name: str, redrawn: Floats, *, low: float = 0.0, high: float = 1.0, note: str = "", method: str = BY_GROUP
+) -> Estimate:
     """A number from `redrawn` [1 + repeats]: the first is the estimate, the rest give its standard error.
 
     The interval is normal and cut to [low, high]: a percentile interval of a distance would lie
@@ -52,5 +60,10 @@ def estimate(name: str, redrawn: Floats, *, low: float = 0.0, high: float = 1.0,
     if not np.isfinite(value) or len(spread) <= 1:
         return Estimate(name=name, value=None, note=note or "not enough data")
     half = float(norm.ppf(0.5 + LEVEL / 2)) * float(spread.std(ddof=1))
-    interval = Interval(low=max(low, value - half), high=min(high, value + half), level=LEVEL, method=METHOD)
+    interval = Interval(low=max(low, value - half), high=min(high, value + half), level=LEVEL, method=method)
     return Estimate(name=name, value=value, interval=interval, note=note)
+
+
+def known(name: str, value: float) -> Estimate:
+    """A number that holds by definition: its interval is a point."""
+    return Estimate(name=name, value=value, interval=Interval(low=value, high=value, level=1.0, method="by definition"))
