@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 from threadpoolctl import threadpool_limits
 
 from evaluation.constraints import constraint_findings
+from evaluation.fairness import fairness_findings
 from evaluation.fidelity.arms import Arms
 from evaluation.fidelity.by_name import each_column, each_test
 from evaluation.fidelity.columns import last_digits, missing_rates, one_way, values
@@ -18,6 +20,8 @@ from evaluation.fidelity.rhythm import ever_measured, gaps, pairs_in_a_draw, pan
 from evaluation.fidelity.trajectories import attribute_and_value, lag_one, slopes, spread
 from evaluation.finding import Finding
 from evaluation.plausibility import plausibility_findings
+from evaluation.utility.findings import utility_findings
+from evaluation.utility.transfer import Bench, transfers
 from privacy.cohort import Cohort
 from privacy.errors import CheckError, refusal
 
@@ -41,12 +45,16 @@ def evaluate(
     # Small fits run many in a row: one thread each is faster than threads that wait for one another.
     with threadpool_limits(limits=1):
         arms = Arms.of(train, holdout, synthetic, seed=seed)
+        bench = cache(lambda: Bench.of(train, holdout, synthetic, seed=seed))
+        done = cache(lambda: transfers(bench(), train))
         stages: tuple[tuple[str, Stage], ...] = (
             ("constraints", lambda: constraint_findings(train, synthetic)),
             ("patients", lambda: patient_findings(arms, seed=seed)),
             ("labs", lambda: lab_findings(arms)),
             ("plausibility", lambda: plausibility_findings(arms)),
             ("detection", lambda: (two_sample(arms, seed=seed),)),
+            ("utility", lambda: utility_findings(bench(), done(), (train, holdout, synthetic))),
+            ("fairness", lambda: fairness_findings(train, holdout, synthetic, done(), seed=seed)),
         )
         findings: list[Finding] = []
         for number, (name, stage) in enumerate(stages):

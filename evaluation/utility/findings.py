@@ -27,7 +27,7 @@ def utility_findings(
     trees = [transfer for transfer in done if transfer.family == TREES]
     return (
         *(transfer_finding(transfer) for transfer in done),
-        *(importance_finding(bench, transfer) for transfer in trees),
+        *(importance_finding(transfer, seed=bench.seed) for transfer in trees),
         *(hybrid_finding(bench, transfer) for transfer in trees if transfer.task.kind == "class"),
         *(coefficient_finding(one.task, train, holdout, synthetic, seed=bench.seed) for one in trees),
         *survival_findings(bench),

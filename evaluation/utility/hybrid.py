@@ -23,8 +23,8 @@ def hybrid_finding(bench: Bench, transfer: Transfer) -> Finding:
     everyone = np.arange(len(synthetic.y))
     scores = [_trained(real, synthetic, rows, judge) for rows in (topping(real, synthetic), everyone)]
     weights = transfer.weights
-    alone, topped, whole = (auroc(judge.y, side, weights) for side in (transfer.real, *scores))
-    precise = [average_precision(judge.y, side, weights) for side in (transfer.real, *scores)]
+    alone, topped, whole = (auroc(judge.y, side, weights) for side in (transfer.real.score, *scores))
+    precise = [average_precision(judge.y, side, weights) for side in (transfer.real.score, *scores)]
     return Finding(
         family=Family.UTILITY,
         test="hybrid",

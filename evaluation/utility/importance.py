@@ -7,16 +7,16 @@ from scipy.stats import rankdata
 
 from evaluation.fidelity.histograms import Floats
 from evaluation.finding import Family, Finding, Verdict
-from evaluation.utility.learners import Predictor, boosted
+from evaluation.utility.learners import Predictor
 from evaluation.utility.scores import Measure
 from evaluation.utility.tasks import Rows
-from evaluation.utility.transfer import Bench, Transfer, by_patient
+from evaluation.utility.transfer import Transfer, by_patient
 from privacy.randomness import public
 
 REDRAWS, TOP = 51, 5
 
 
-def importance_finding(bench: Bench, transfer: Transfer) -> Finding:
+def importance_finding(transfer: Transfer, *, seed: int = 0) -> Finding:
     """Rank correlation of permutation importances; a second real model, of redrawn patients, is the floor.
 
     An importance is what the score on the holdout loses when a column (or all summaries of a test) is
@@ -24,14 +24,10 @@ def importance_finding(bench: Bench, transfer: Transfer) -> Finding:
 
     Privacy: internal only.
     """
-    real_rows = bench.rows(transfer.task)[0]
-    chance = public(bench.seed, "utility", "importance", transfer.task.title)
-    drawn = chance.integers(0, len(real_rows.y), len(real_rows.y))
-    again = boosted(real_rows.x.values[drawn], real_rows.y[drawn], transfer.task.kind)
     score, weights = transfer.scores[0].measure, transfer.weights[:REDRAWS]
     real, synthetic, second = (
-        importances(model, transfer.judge, score, weights, bench.seed)
-        for model in (transfer.real_model, transfer.synthetic_model, again)
+        importances(model.predict, transfer.judge, score, weights, seed)
+        for model in (transfer.real, transfer.synthetic, transfer.again)
     )
     return Finding(
         family=Family.UTILITY,

@@ -50,20 +50,27 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A model and its predictions `score` [n] for the holdout patients."""
+
+    predict: Predictor
+    score: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
     """Predictions for the holdout patients of `judge`, by what the model was trained on.
 
-    `real` and `synthetic` have shape [n]; the models stand beside them, and the
-    `weights` [redraws, n] by which the holdout is redrawn.
+    `again` was trained on redrawn real patients, to show what another training set would change;
+    `weights` [redraws, n] are how the holdout is redrawn.
     """
 
     task: Task
     family: str
     judge: Rows
-    real: Floats
-    synthetic: Floats
-    real_model: Predictor
-    synthetic_model: Predictor
+    real: Trained
+    synthetic: Trained
+    again: Trained
     weights: Floats
 
     @property
@@ -74,7 +81,7 @@ class Transfer:
     @property
     def sides(self) -> tuple[Floats, Floats]:
         """Predictions of the model trained on synthetic, then on real."""
-        return self.synthetic, self.real
+        return self.synthetic.score, self.real.score
 
     @property
     def scores(self) -> tuple[Score, ...]:
@@ -103,17 +110,20 @@ def can_judge(task: Task, y: Floats) -> bool:
 
 
 def _transfer(task: Task, name: str, learn: Learner, rows: tuple[Rows, Rows, Rows], seed: int) -> Transfer:
-    *sides, judge = rows
-    models = [learn(side.x.values, side.y, task.kind) for side in sides]
-    scores = [model(judge.x.values) for model in models]
+    real, synthetic, judge = rows
+    drawn = public(seed, "utility", "again", task.title).integers(0, len(real.y), len(real.y))
+
+    def trained(x: Floats, y: Floats) -> Trained:
+        model = learn(x, y, task.kind)
+        return Trained(predict=model, score=model(judge.x.values))
+
     return Transfer(
         task=task,
         family=name,
         judge=judge,
-        real=scores[0],
-        synthetic=scores[1],
-        real_model=models[0],
-        synthetic_model=models[1],
+        real=trained(real.x.values, real.y),
+        synthetic=trained(synthetic.x.values, synthetic.y),
+        again=trained(real.x.values[drawn], real.y[drawn]),
         weights=redrawn_weights(len(judge.y), public(seed, "utility", task.title)),
     )
 
@@ -121,14 +131,18 @@ def _transfer(task: Task, name: str, learn: Learner, rows: tuple[Rows, Rows, Row
 def transfer_finding(transfer: Transfer) -> Finding:
     """The first score as headline (floor: trained on real; ceiling: knowing nothing), its difference, the others.
 
-    The intervals are those of the holdout's patients, redrawn for both models together; how the
-    scores would move with another training set is not in them.
+    The intervals are those of the holdout's patients, redrawn for both models together; how far
+    another training set moves the score is what *redrawn real minus real* hints at.
 
     Privacy: internal only.
     """
     task, (first, *more) = transfer.task, transfer.scores
     synthetic, real = (first.measure(transfer.truth, side, transfer.weights) for side in transfer.sides)
-    others = [by_patient(f"{first.name}, synthetic minus real", synthetic - real)]
+    again = first.measure(transfer.truth, transfer.again.score, transfer.weights)
+    others = [
+        by_patient(f"{first.name}, synthetic minus real", synthetic - real),
+        by_patient(f"{first.name}, redrawn real minus real", again - real),
+    ]
     for score in more:
         for words, side in zip(("trained on synthetic", "trained on real"), transfer.sides, strict=True):
             redrawn = score.measure(transfer.truth, side, transfer.weights)
@@ -156,6 +170,6 @@ def by_patient(name: str, redrawn: Floats, *, low: float = -np.inf, high: float 
 
 def _calibration(transfer: Transfer) -> tuple[Curve, ...]:
     """Predicted against observed risk of both models."""
-    sides = (("calibration, trained on synthetic", transfer.synthetic), ("calibration, trained on real", transfer.real))
-    points = [(name, *calibration_points(transfer.truth, side)) for name, side in sides]
-    return tuple(Curve(name=name, x=x, y=y) for name, x, y in points)
+    names = ("calibration, trained on synthetic", "calibration, trained on real")
+    points = [calibration_points(transfer.truth, side) for side in transfer.sides]
+    return tuple(Curve(name=name, x=x, y=y) for name, (x, y) in zip(names, points, strict=True))
