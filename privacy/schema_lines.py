@@ -89,7 +89,7 @@ def _readings(item: ErrorDetails, keys: tuple[str, ...]) -> list[tuple[tuple[str
     cause = item.get("ctx", {}).get("error")
     if isinstance(cause, BrokenRulesError):
         return list(cause.rows)
-    path = _path(item["loc"])
+    path = _path(item["loc"]) + (("kind",) if item["type"] == "union_tag_invalid" else ())
     if _is_code(item["loc"]):
         return [(path, "must be a whole number or text in quotes")]
     key = path[-1] if path else ""

@@ -122,7 +122,9 @@ def test_drawn_cohorts_keep_every_rule(data: st.DataObject):
 
 
 @pytest.mark.parametrize("cell", ODD_CELLS)
-def test_no_cell_breaks_a_column_it_stands_in(six_schema: Schema, six_tables: tuple[pd.DataFrame, pd.DataFrame], cell: str):
+def test_no_cell_breaks_a_column_it_stands_in(
+    six_schema: Schema, six_tables: tuple[pd.DataFrame, pd.DataFrame], cell: str
+):
     patients, labs = (frame.astype(object) for frame in six_tables)
     for column in patients.columns[1:]:
         patients.loc[0, column] = cell
