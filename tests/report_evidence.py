@@ -8,10 +8,12 @@ from datetime import date
 from functools import lru_cache
 
 from evaluation.finding import Control, Curve, Estimate, Family, Finding, Interval, Scope, ThreatModel, Verdict
+from privacy.accounting import epsilon_of
 from privacy.budget import Budget
 from privacy.events import DiscreteGaussian, SampledGaussian
 from privacy.ledger import Ledger
 from privacy.plan import Charge, Plan
+from privacy.population import Run, Standing
 from privacy.schema import Schema
 from synthhealth.report.evidence import (
     BUILT_IN,
@@ -20,7 +22,6 @@ from synthhealth.report.evidence import (
     Commitment,
     EngineFacts,
     Evidence,
-    PopulationView,
     Recipient,
 )
 from synthhealth.report.policy import PolicyFile
@@ -69,7 +70,9 @@ def estimate(name: str, low: float, value: float, high: float) -> Estimate:
 
 def controls() -> tuple[Control, ...]:
     return (
-        Control(name="strangers", expected="interval holds 0.5", estimate=estimate("AUC", 0.48, 0.50, 0.52), holds=True),
+        Control(
+            name="strangers", expected="interval holds 0.5", estimate=estimate("AUC", 0.48, 0.50, 0.52), holds=True
+        ),
         Control(name="planted copies", expected="at least 0.99", estimate=estimate("AUC", 0.99, 1.0, 1.0), holds=True),
     )
 
@@ -172,6 +175,26 @@ def ledger_json() -> bytes:
     return (json.dumps(ledger.to_json(), indent=2) + "\n").encode()
 
 
+def standing() -> Standing:
+    before = Run(
+        run_id="9f8e7d",
+        state="aborted",
+        events=(DiscreteGaussian(sigma=9.0, count=4),),
+        reserved_at="2026-03-02T10:00:00+00:00",
+    )
+    now = Run(
+        run_id="0123456789abcdef", state="reserved", events=plan().events, reserved_at="2026-11-22T08:00:00+00:00"
+    )
+    return Standing(
+        population_id="ward-2019-2025",
+        ceiling=Budget(epsilon=10.0, delta=1e-6),
+        spent=epsilon_of((*before.events, *now.events), 1e-6),
+        runs=(before, now),
+        records=4,
+        head="cd" * 32,
+    )
+
+
 def evidence(*, policy: PolicyFile = OWNED, files: tuple[Artefact, ...] = ()) -> Evidence:
     return Evidence(
         schema=Schema.parse(SCHEMA),
@@ -186,11 +209,10 @@ def evidence(*, policy: PolicyFile = OWNED, files: tuple[Artefact, ...] = ()) ->
         versions=(("synthhealth", "0.1.0"), ("torch", "2.13.0"), ("dp-accounting", "0.6.0")),
         files=files or (Artefact(path="patients.csv", sha256="ab" * 32, bytes=123_456),),
         findings=(*attacks(), *qualities()),
-        population=PopulationView(
-            id="ward-2019-2025", epsilon=5.2, delta=2e-6, ceiling_epsilon=10.0, ceiling_delta=1e-5, releases=2,
-            head_sha256="cd" * 32, count=4,
+        population=standing(),
+        audit=Audit(
+            epsilon_lower=0.62, epsilon_ceiling=6.1, profile_falsified=False, planted_caught=True, canaries=500
         ),
-        audit=Audit(epsilon_lower=0.62, epsilon_ceiling=6.1, profile_falsified=False, planted_caught=True, canaries=500),
         commitment=Commitment(hmac_sha256="ef" * 32, key_holder="data steward"),
         approved_by="A. Keeper",
         changes=(("2026-11-22", "first report"),),

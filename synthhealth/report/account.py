@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from privacy.accounting import epsilon_of, epsilon_rdp, profile_of
 from privacy.errors import CheckError, refusal
-from privacy.events import Event, event_from_json
-from synthhealth.report.parts import Accountant, LedgerLine
+from privacy.events import Event, event_from_json, event_to_json
+from privacy.population import Standing
+from synthhealth.report.parts import Accountant, LedgerLine, PopulationRun, PopulationTotal, ProfilePoint
 from synthhealth.report.prv import epsilon_prv
 
 EPSILONS = tuple(
@@ -131,12 +131,47 @@ class Account:
                     reads=charge.reads,
                     mechanism=charge.mechanism,
                     sensitivity=charge.sensitivity,
-                    event=rfc8785.dumps(json.loads(json.dumps(charge.event))).decode(),
+                    event=event_text(event),
                     epsilon_alone=_tidy(epsilon_of((event,), self.delta)),
                     epsilon_running=_tidy(epsilon_of(self.events[: index + 1], self.delta)),
                 )
             )
         return tuple(rows)
+
+
+def priced_population(standing: Standing) -> PopulationTotal:
+    """All releases about a population, priced together at the ceiling's delta.
+
+    Privacy: free; reads plans, no rows.
+    """
+    delta = standing.ceiling.delta
+    events = tuple(event for run in standing.runs for event in run.events)
+    spent = _tidy(epsilon_of(events, delta)) if len(events) > 0 else 0.0
+    return PopulationTotal(
+        id=standing.population_id,
+        epsilon=spent,
+        delta=delta,
+        ceiling_epsilon=standing.ceiling.epsilon,
+        left_epsilon=max(0.0, _tidy(standing.ceiling.epsilon - spent)),
+        runs=tuple(
+            PopulationRun(
+                run_id=run.run_id,
+                state=run.state,
+                on=run.reserved_at[:10],
+                events=tuple(event_text(event) for event in run.events),
+                epsilon_alone=_tidy(epsilon_of(run.events, delta)) if len(run.events) > 0 else 0.0,
+            )
+            for run in standing.runs
+        ),
+        profile=tuple(ProfilePoint(epsilon=e, delta=d) for e, d in profile_of(events, EPSILONS)),
+        head_sha256=standing.head,
+        records=standing.records,
+    )
+
+
+def event_text(event: Event) -> str:
+    """An event with its native parameters as canonical JSON text."""
+    return rfc8785.dumps(dict(event_to_json(event))).decode()
 
 
 def _tidy(value: float) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date
 
 from evaluation.finding import Finding, Scope
 from privacy.schema import Schema
-from synthhealth.report.account import Account
+from synthhealth.report.account import Account, priced_population
 from synthhealth.report.canonical import sha256
 from synthhealth.report.disclosure import attack_rows, audit_row
 from synthhealth.report.document import Change, Common, InnerFinding, InternalDocument, OpenQuality, ReleaseDocument
@@ -16,7 +17,6 @@ from synthhealth.report.evidence import (
     Commitment,
     EngineFacts,
     Evidence,
-    PopulationView,
     Recipient,
     TrainingPractices,
 )
@@ -68,7 +68,7 @@ class OpenEvidence:
     attacks: tuple[AttackRow, ...]
     audit: AuditRow | None
     quality: tuple[OpenQuality, ...]
-    population: PopulationView | None
+    population: PopulationTotal | None
     commitment: Commitment | None
     rehearsal: bool
     attack_authority: str
@@ -98,7 +98,7 @@ def disclose(evidence: Evidence, account: Account) -> OpenEvidence:
         attacks=attack_rows(evidence.findings, step=step, profile=profile),
         audit=None if evidence.audit is None else audit_row(evidence.audit, step=step),
         quality=tuple(_quality(f) for f in evidence.findings if f.scope is not Scope.INTERNAL_EXACT),
-        population=evidence.population,
+        population=None if evidence.population is None else priced_population(evidence.population),
         commitment=evidence.commitment,
         rehearsal=evidence.rehearsal,
         attack_authority=evidence.attack_authority,
@@ -140,7 +140,7 @@ def _quality(finding: Finding) -> OpenQuality:
 
 def _common(given: OpenEvidence, account: Account) -> Common:
     fixed = texts()
-    header, promise, population = _header(given), _promise(given, account), _population(given)
+    header, promise, population = _header(given), _promise(given, account), given.population
     shape = structure(given.schema)
     grounds = Grounds(
         header=header,
@@ -160,7 +160,7 @@ def _common(given: OpenEvidence, account: Account) -> Common:
         promise=promise,
         population=population,
         ledger=_ledger(given, account),
-        odds=_odds(account, promise) if given.engine.private else None,
+        odds=odds_of(promise, population) if given.engine.private else None,
         unprotected=fixed.public_inputs(given.approved_by),
         attacks=given.attacks,
         attack_authority=given.attack_authority,
@@ -178,13 +178,22 @@ def _common(given: OpenEvidence, account: Account) -> Common:
     )
 
 
+def files_fingerprint(files: tuple[tuple[str, str], ...]) -> str:
+    """SHA-256 over the sorted lines "hash  path" of the released files."""
+    return sha256("".join(f"{digest}  {path}\n" for path, digest in sorted(files)).encode())
+
+
+def report_id(fingerprint: str, created_on: str, ledger_json: bytes) -> str:
+    """The report's name: 16 hex digits that follow from the files, the day and the ledger."""
+    return sha256((fingerprint + created_on + sha256(ledger_json)).encode())[:16]
+
+
 def _header(given: OpenEvidence) -> Header:
     months = given.policy.policy.expiry.months
     software = dict(given.versions)
-    lines = "".join(f"{f.sha256}  {f.path}\n" for f in sorted(given.files, key=lambda f: f.path))
-    fingerprint = sha256(lines.encode())
+    fingerprint = files_fingerprint(tuple((f.path, f.sha256) for f in given.files))
     return Header(
-        report_id=sha256((fingerprint + given.created_on.isoformat() + sha256(given.ledger_json)).encode())[:16],
+        report_id=report_id(fingerprint, given.created_on.isoformat(), given.ledger_json),
         release=given.release_name,
         purpose=given.recipient.purpose,
         tier=Tier(
@@ -240,35 +249,25 @@ def _open(value: float) -> OpenNumber:
     return OpenNumber(value=float(f"{value:.6g}"), scope="public")
 
 
-def _population(given: OpenEvidence) -> PopulationTotal | None:
-    view = given.population
-    if view is None:
-        return None
-    return PopulationTotal(
-        id=view.id,
-        epsilon=float(f"{view.epsilon:.6g}"),
-        delta=view.delta,
-        ceiling_epsilon=view.ceiling_epsilon,
-        ceiling_delta=view.ceiling_delta,
-        left_epsilon=max(0.0, float(f"{view.ceiling_epsilon - view.epsilon:.6g}")),
-        releases=view.releases,
-        head_sha256=view.head_sha256,
-        count=view.count,
-    )
-
-
 def _ledger(given: OpenEvidence, account: Account) -> LedgerPart:
     lines = account.lines()
-    return LedgerPart(
-        run_id=account.file.run_id, lines=lines, count=len(lines), file_sha256=sha256(given.ledger_json)
-    )
+    return LedgerPart(run_id=account.file.run_id, lines=lines, count=len(lines), file_sha256=sha256(given.ledger_json))
 
 
-def _odds(account: Account, promise: Promise) -> Odds:
-    """Computed from the profile as it is printed, so that a reader gets the same counts from it."""
-    profile = tuple((p.epsilon, p.delta) for p in promise.profile)
-    epsilon = _open(account.epsilon).value
+def odds_of(promise: Promise, population: PopulationTotal | None) -> Odds:
+    """The odds after all releases that are known of, from the profile as it is printed.
+
+    A reader gets the same counts from the printed profile.
+    """
+    whole = promise.profile if population is None else population.profile
+    profile = tuple((p.epsilon, p.delta) for p in whole)
+    if population is not None:
+        epsilon, delta = population.epsilon, population.delta
+    else:
+        epsilon = math.inf if promise.epsilon is None else promise.epsilon.value
+        delta = 1.0 if promise.delta is None else promise.delta.value
     return Odds(
+        covers="this release" if population is None else "all releases about the population",
         advantage=advantage(profile),
         right_in_100=right_in_100(profile),
         tpr=tuple(TprPoint(fpr=fpr, tpr=tpr_ceiling(profile, fpr)) for fpr in FPRS),
@@ -278,7 +277,7 @@ def _odds(account: Account, promise: Promise) -> Odds:
             for fpr in FPRS
         ),
         family=tuple(FamilyPoint(patients=k, epsilon=family_epsilon(epsilon, k)) for k in (2, 4)),
-        pair_advantage=advantage(((epsilon, account.delta),)),
+        pair_advantage=advantage(((epsilon, delta),)),
     )
 
 

@@ -74,7 +74,7 @@ def size_class(n: int) -> int:
     if n < 10:  # noqa: PLR2004  # below ten the first digit is the number itself
         return 0
     scale = 10 ** (len(str(n)) - 1)
-    return n // scale * scale
+    return int(n // scale * scale)
 
 
 def _to_step(value: float, step: float, rounding: str) -> float:

@@ -29,9 +29,6 @@ from synthhealth.report.parts import (
     Verdict,
 )
 
-RELEASE_FORMAT = "synthhealth-report-release/1"
-INTERNAL_FORMAT = "synthhealth-report-internal/1"
-
 
 class OpenQuality(Part):
     """A utility or fidelity number that was paid for in the ledger or computed on public data."""
@@ -83,7 +80,7 @@ class ReleaseDocument(Part):
     No part of it has a place for an exact number from real rows.
     """
 
-    format: Literal["synthhealth-report-release/1"] = RELEASE_FORMAT
+    format: Literal["synthhealth-report-release/1"] = "synthhealth-report-release/1"
     edition: Literal["release"] = "release"
     common: Common
     quality: tuple[OpenQuality, ...]
@@ -99,7 +96,7 @@ class InnerFinding(Part):
 class InternalDocument(Part):
     """What must not leave: everything, exact."""
 
-    format: Literal["synthhealth-report-internal/1"] = INTERNAL_FORMAT
+    format: Literal["synthhealth-report-internal/1"] = "synthhealth-report-internal/1"
     edition: Literal["internal"] = "internal"
     notice: str = Field(default="Exact numbers about real patients: this edition must not leave the institution.")
     common: Common

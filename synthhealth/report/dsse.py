@@ -134,14 +134,17 @@ def public_pem(key: Ed25519PublicKey) -> bytes:
 def seal(statement: Statement, key: Ed25519PrivateKey) -> bytes:
     """The statement in a signed envelope, as canonical JSON."""
     body = statement.to_bytes()
-    envelope = {
-        "payload": base64.b64encode(body).decode(),
-        "payloadType": PAYLOAD_TYPE,
-        "signatures": [
-            {"keyid": key_id(key.public_key()), "sig": base64.b64encode(key.sign(encoding(body))).decode()},
-        ],
-    }
-    return rfc8785.dumps(envelope)
+    return _envelope(body, key.sign(encoding(body)), key_id(key.public_key()))
+
+
+def _envelope(body: bytes, signature: bytes, named: str) -> bytes:
+    return rfc8785.dumps(
+        {
+            "payload": base64.b64encode(body).decode(),
+            "payloadType": PAYLOAD_TYPE,
+            "signatures": [{"keyid": named, "sig": base64.b64encode(signature).decode()}],
+        }
+    )
 
 
 def encoding(body: bytes) -> bytes:
@@ -165,12 +168,9 @@ def opened(envelope: bytes, keys: tuple[Ed25519PublicKey, ...]) -> tuple[Stateme
         raise CheckError(_bad("an envelope that cannot be read, or of an unknown key")) from error
     except InvalidSignature as error:
         raise CheckError(_bad("a signature that does not hold")) from error
-    rebuilt = {"payload": base64.b64encode(body).decode(), "payloadType": PAYLOAD_TYPE, "signatures": told["signatures"]}
-    canonical_sig = base64.b64encode(base64.b64decode(stated)).decode()
-    rebuilt["signatures"] = [{"keyid": named, "sig": canonical_sig}]
-    if rfc8785.dumps(rebuilt) != envelope or statement.to_bytes() != body:
+    if _envelope(body, base64.b64decode(stated), str(named)) != envelope or statement.to_bytes() != body:
         raise CheckError(_bad("an envelope that is not canonical"))
-    return statement, named
+    return statement, str(named)
 
 
 def read_public(path: Path) -> Ed25519PublicKey:

@@ -7,6 +7,7 @@ from datetime import date
 
 from evaluation.finding import Finding
 from privacy.errors import CheckError, refusal
+from privacy.population import Standing
 from privacy.schema import Schema
 from synthhealth.report.policy import PolicyFile, TierName
 
@@ -64,20 +65,6 @@ BUILT_IN = TrainingPractices(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PopulationView:
-    """What all releases about one population have cost; `epsilon` and `delta` compose them all, this one included."""
-
-    id: str
-    epsilon: float
-    delta: float
-    ceiling_epsilon: float
-    ceiling_delta: float
-    releases: int
-    head_sha256: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """What the canary audit of the training found, at confidence `level`."""
 
@@ -105,7 +92,7 @@ class Evidence:
     `policy_recorded` is the policy's SHA-256 as it stood before the run,
     empty when nobody recorded it. `files` are the released files other than the report's own.
     `findings` are exact and go into the internal edition; the release edition sees them only
-    through `disclosure`.
+    through `disclosure`. `population` is what all releases about the population have cost, this one included.
 
     Privacy: internal only, because of `findings`.
     """
@@ -122,7 +109,7 @@ class Evidence:
     versions: tuple[tuple[str, str], ...]
     files: tuple[Artefact, ...] = ()
     findings: tuple[Finding, ...] = ()
-    population: PopulationView | None = None
+    population: Standing | None = None
     audit: Audit | None = None
     commitment: Commitment | None = None
     rehearsal: bool = False

@@ -12,6 +12,9 @@ from synthhealth.report.reading import number
 from synthhealth.report.svg import WIDTH, Scale, area, box, dot, figure, line, path, text
 
 _LEFT, _RIGHT = 64, WIDTH - 16
+_CHANCE = 50
+_NAME = 26
+_MOST_TICKS = 8
 
 
 def profile_figure(promise: Promise) -> Markup:
@@ -26,7 +29,7 @@ def profile_figure(promise: Promise) -> Markup:
     if promise.epsilon is not None and promise.delta is not None:
         at = (x.at(promise.epsilon.value), y.at(math.log10(promise.delta.value)))
         parts += [line(at[0], at[1], at[0], 236, colour="muted", dash="3 3"), dot(*at, fill="accent", edge="paper")]
-        label = f"epsilon {number(promise.epsilon.value, 'epsilon')} at delta {number(promise.delta.value, 'delta')}"
+        label = f"{number(promise.epsilon.value, 'epsilon')} at delta {number(promise.delta.value, 'delta')}"
         # Right of the point the curve has fallen away, so that a label there is on plain ground.
         anchor, x_label = ("start", at[0] + 9) if at[0] < WIDTH * 0.6 else ("end", _RIGHT)
         parts.append(text(x_label, at[1] - 14, label, bold=True, anchor=anchor))
@@ -86,13 +89,13 @@ def odds_figure(odds: Odds) -> Markup:
     for index in range(100):
         row, column = divmod(index, 20)
         x, y = 20 + column * 27.3, 20 + row * 25.0
-        if index < 50:
+        if index < _CHANCE:
             parts.append(dot(x, y, radius=8.5, fill="muted"))
         elif index < odds.right_in_100:
             parts.append(dot(x, y, radius=8.5, fill="accent") + _plus(x, y))
         else:
             parts.append(dot(x, y, radius=8, fill="paper", edge="rule"))
-    more = odds.right_in_100 - 50
+    more = odds.right_in_100 - _CHANCE
     parts += [
         dot(20, 158, radius=7, fill="muted") + text(34, 163, "50 right by tossing a coin"),
         dot(234, 158, radius=7, fill="accent") + _plus(234, 158, 3.5) + text(248, 163, f"at most {more} more right"),
@@ -151,7 +154,7 @@ def _ticks(x: Scale, values: list[float], y: float) -> str:
 
 
 def _nice(top: float) -> list[float]:
-    step = 1.0 if top <= 8 else 2.0 if top <= 14 else 5.0
+    step = 1.0 if top <= _MOST_TICKS else 2.0 if top <= 2 * _MOST_TICKS else 5.0
     return [step * k for k in range(int(top / step) + 1)]
 
 
@@ -162,4 +165,4 @@ def _last(promise: Promise) -> float:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 26 else name[:25] + "…"
+    return name if len(name) <= _NAME else name[: _NAME - 1] + "…"

@@ -11,7 +11,8 @@ from synthhealth.report.svg import arrow, box, figure, line, text
 
 def flow_figure(promise: Promise, engine: str) -> Markup:
     """Everything inside the institution above the line, everything that leaves below it."""
-    price = "charged, no guarantee" if promise.epsilon is None else f"charged: epsilon {number(promise.epsilon.value, 'epsilon')}"
+    spent = promise.epsilon
+    price = "no guarantee" if spent is None else f"charged: epsilon {number(spent.value, 'epsilon')}"
     parts = [
         box(8, 8, 544, 310, fill="none", edge="accent", dash="6 4"),
         text(24, 32, "inside the institution", colour="accent", bold=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 from synthhealth.report.judge_attacks import attack_checks, audit_check
 from synthhealth.report.judge_guarantee import guarantee_checks
@@ -20,6 +21,8 @@ from synthhealth.report.parts import (
 )
 from synthhealth.report.policy import PolicyFile, TierName
 
+Whole = Literal["pass", "review", "fail"]
+_OUTCOMES: tuple[Whole, ...] = ("pass", "review", "fail")
 _RANK = {"pass": 0, "not_measured": 1, "review": 1, "fail": 2}
 
 
@@ -69,9 +72,9 @@ def effective_tier(header: Header) -> TierName:
     return header.tier.name
 
 
-def _worst(checks: tuple[Check, ...]) -> str:
+def _worst(checks: tuple[Check, ...]) -> Whole:
     rank = max(_RANK[check.outcome] for check in checks)
-    return ("pass", "review", "fail")[rank]
+    return _OUTCOMES[rank]
 
 
 def _sentence(outcome: str, policy: PolicyFile) -> str:
@@ -96,7 +99,7 @@ def _structure_checks(rows: tuple[Structure, ...]) -> tuple[Check, ...]:
     checks = []
     for row in rows:
         found = len(row.columns) > 0
-        worst = "fail" if row.id == "identifiers" else "review"
+        worst: Whole = "fail" if row.id == "identifiers" else "review"
         checks.append(
             Check(
                 id=f"structure.{row.id}",
@@ -143,19 +146,19 @@ def _in_date(policy: PolicyFile, created_on: str) -> Check:
 
 
 def _recorded(policy: PolicyFile, recorded: str) -> Check:
-    if recorded == "":
-        outcome, reason = "review", "nobody recorded the policy before the run"
-    elif recorded != policy.sha256:
-        outcome, reason = "fail", "the policy was changed after it had been recorded for this run"
-    else:
-        outcome, reason = "pass", ""
+    outcome: Whole = "review" if recorded == "" else "pass" if recorded == policy.sha256 else "fail"
+    reason = {
+        "pass": "",
+        "review": "nobody recorded the policy before the run",
+        "fail": "the policy was changed after it had been recorded for this run",
+    }[outcome]
     return Check(
         id="policy.recorded",
         group="policy",
         title="Policy recorded before the run",
         observed="nothing recorded" if recorded == "" else recorded[:12],
         required=policy.sha256[:12],
-        outcome="pass" if outcome == "pass" else "fail" if outcome == "fail" else "review",
+        outcome=outcome,
         reason=reason,
     )
 

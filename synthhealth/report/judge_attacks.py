@@ -8,6 +8,7 @@ from evaluation.finding import Family, Verdict
 from synthhealth.report.parts import AttackRow, AuditRow, Check, Outcome, Promise, RoundedMeasure
 from synthhealth.report.policy import Attack, Policy, TierLimits
 
+_CHANCE = 0.5
 _MEMBERSHIP = (Family.MEMBERSHIP.value, Family.DISTANCE.value)
 _UNUSABLE = (Verdict.INVALID.value, Verdict.NO_POWER.value, Verdict.INCONCLUSIVE.value, Verdict.NOT_MEASURABLE.value)
 
@@ -57,8 +58,8 @@ def patients_to_decide(auc_high: float) -> int:
 
     The half-width of a 95 % interval at AUC 0.5 with n + n patients is 1.96 / sqrt(6 n) (Hanley, McNeil 1982).
     """
-    ticks = (1.96 / (auc_high - 0.5)) ** 2 / 6.0 if auc_high > 0.5 else math.inf
-    return math.ceil(ticks / 10.0) * 10 if math.isfinite(ticks) else 0
+    room = auc_high - _CHANCE
+    return math.ceil((1.96 / room) ** 2 / 60.0) * 10 if room > 0 else 0
 
 
 def _make(name: str, title: str, observed: str, required: str, outcome: Outcome, reason: str) -> Check:
@@ -83,15 +84,14 @@ def _found(rows: tuple[AttackRow, ...], families: tuple[str, ...], measure: str)
     )
 
 
-def _limit(
-    name: str, title: str, found: tuple[RoundedMeasure, ...], high: float | None, fail: float | None
-) -> Check:
+def _limit(name: str, title: str, found: tuple[RoundedMeasure, ...], high: float | None, fail: float | None) -> Check:
     required = "reported" if high is None else f"upper limit at most {high:g}"
     if len(found) == 0:
         return _make(name, title, "not measured", required, "not_measured", "not measured")
     worst = max(found, key=lambda m: (m.high, m.low))
     strongest = max(found, key=lambda m: m.low)
-    observed = f"at most {worst.high:g} ({len(found)} attacks)" if len(found) > 1 else f"{_plain(worst.low)} to {_plain(worst.high)}"
+    one = f"{_plain(worst.low)} to {_plain(worst.high)}"
+    observed = one if len(found) == 1 else f"at most {worst.high:g} ({len(found)} attacks)"
     if fail is not None and strongest.low >= fail:
         why = f"the lower limit {strongest.low:g} reaches {fail:g}"
         return _make(name, title, observed, required, "fail", why)

@@ -99,9 +99,10 @@ def _accountants(policy: Policy, promise: Promise) -> Check:
     if len(head) == 0 or len(second) == 0:
         return _make("accountants", title, "one accountant", required, "not_measured", "no second accountant ran")
     gap = max(abs(value - head[0]) for value in second) / max(head[0], 1e-12)
+    apart = f"{gap * 100:.1f} % apart"
     if gap > policy.limits.accountants_agree:
-        return _make("accountants", title, f"{gap * 100:.1f} % apart", required, "fail", f"they differ by {gap * 100:.1f} %")
-    return _make("accountants", title, f"{gap * 100:.1f} % apart", required, "pass", "")
+        return _make("accountants", title, apart, required, "fail", f"they are {apart}")
+    return _make("accountants", title, apart, required, "pass", "")
 
 
 def _practices(promise: Promise) -> tuple[Check, ...]:
@@ -126,6 +127,7 @@ def _practice(name: str, title: str, seen: bool | None, *, wanted: bool) -> Chec
 
 
 def _rehearsal(stamp: str) -> Check:
-    real = stamp == ""
-    why = "" if real else "the noise of a rehearsal can be repeated, so that it protects nobody"
-    return _make("rehearsal", "Not a rehearsal", "real run" if real else stamp, "real run", "pass" if real else "fail", why)
+    if stamp == "":
+        return _make("rehearsal", "Not a rehearsal", "real run", "real run", "pass", "")
+    why = "the noise of a rehearsal can be repeated, so that it protects nobody"
+    return _make("rehearsal", "Not a rehearsal", stamp, "real run", "fail", why)

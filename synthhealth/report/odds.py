@@ -33,7 +33,7 @@ def advantage(profile: Profile) -> float:
     Privacy: free.
     """
     _check(profile)
-    return min(1.0, min((math.expm1(e) + 2.0 * d) / (math.exp(e) + 1.0) for e, d in profile))
+    return min(1.0, *((math.expm1(e) + 2.0 * d) / (math.exp(e) + 1.0) for e, d in profile))
 
 
 def right_in_100(profile: Profile) -> int:

@@ -129,19 +129,29 @@ class Promise(Part):
     not_promised: tuple[str, ...]
 
 
+class PopulationRun(Part):
+    """One release or attempt about the population; charged whole, whatever became of it."""
+
+    run_id: str
+    state: Literal["reserved", "finished", "aborted"]
+    on: str
+    events: tuple[str, ...] = Field(description="its events with their native parameters, as JSON texts")
+    epsilon_alone: float
+
+
 class PopulationTotal(Part):
-    """What all releases from this body of patients have cost together, and what is left."""
+    """What all releases about one population have cost together, and what is left below its ceiling."""
 
     id: str
     scope: OpenScope = "public"
     epsilon: float
     delta: float
     ceiling_epsilon: float
-    ceiling_delta: float
     left_epsilon: float
-    releases: int
+    runs: tuple[PopulationRun, ...]
+    profile: tuple[ProfilePoint, ...]
     head_sha256: str
-    count: int
+    records: int
 
 
 class LedgerLine(Part):
@@ -191,9 +201,10 @@ class FamilyPoint(Part):
 
 
 class Odds(Part):
-    """The profile in plain counts."""
+    """A profile in plain counts; `covers` says whether it is this release's or that of all together."""
 
     scope: OpenScope = "public"
+    covers: Literal["this release", "all releases about the population"]
     advantage: float
     right_in_100: int
     tpr: tuple[TprPoint, ...]

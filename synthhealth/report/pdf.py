@@ -31,7 +31,8 @@ def print_pdf(html: str) -> bytes:
 
     # It warns of every rule that is meant for screens only.
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
-    printed: bytes = weasyprint.HTML(string=html, url_fetcher=_nothing).write_pdf()
+    page = weasyprint.HTML(string=html, url_fetcher=_nothing)  # type: ignore[no-untyped-call]  # it has no types
+    printed: bytes = page.write_pdf()  # type: ignore[no-untyped-call]  # the same
     return printed
 
 

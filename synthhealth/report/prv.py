@@ -53,7 +53,7 @@ class _Law:
             return np.asarray(ndtr((t - 0.5 * self.size**2) / self.size))
         if self.kind == "sampled":
             law = PoissonSubsampledGaussianPRV(self.rate, self.size)
-            return np.asarray(law.cdf(t))
+            return np.asarray(law.cdf(t))  # type: ignore[no-untyped-call]  # it has no types
         if self.kind == "two points":  # geometric noise on a count that moves by 1: the loss is +a or -a
             up = 1.0 / (1.0 + math.exp(-self.size))
             return np.where(t >= self.size, 1.0, np.where(t >= -self.size, 1.0 - up, 0.0))

@@ -44,7 +44,7 @@ def measure_title(name: str) -> str:
     """A measure's name as it is printed."""
     if name.startswith("tpr at fpr "):
         return f"TPR at {float(name.removeprefix('tpr at fpr ')) * 100:g} % FPR"
-    return MEASURES[name] if name in MEASURES else name
+    return MEASURES.get(name, name)
 
 
 def interval(measure: RoundedMeasure) -> str:
@@ -66,7 +66,7 @@ def odds_sentence(common: Common) -> str:
         return "The engine is not differentially private: no bound on an attacker exists, and none is printed."
     return (
         "Of 100 attackers who know everything about everyone else and must say whether one person's record was used, "
-        f"50 are right by tossing a coin. With this release, at most {common.odds.right_in_100} are right."
+        f"50 are right by tossing a coin. With {common.odds.covers}, at most {common.odds.right_in_100} are right."
     )
 
 
@@ -117,12 +117,13 @@ def budget_sentence(common: Common) -> str:
     total = common.population
     if total is None:
         return "No population ledger was given: this is the price of this release alone."
+    count = len(total.runs)
     return (
-        f"Over {total.releases} release{'s' if total.releases != 1 else ''} about population {total.id}; "
+        f"{count} run{'s' if count != 1 else ''} about population {total.id}, broken-off ones included; "
         f"{number(total.left_epsilon, 'epsilon')} is left below the ceiling of {total.ceiling_epsilon:g}."
     )
 
 
 def _up(value: float, digits: int) -> float:
-    scale = 10**digits
+    scale = 10.0**digits
     return math.ceil(round(value * scale, 6)) / scale

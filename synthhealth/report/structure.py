@@ -38,8 +38,7 @@ def _named(names: tuple[str, ...], pattern: re.Pattern[str]) -> tuple[str, ...]:
 
 
 def _dates(schema: Schema) -> tuple[str, ...]:
-    days = tuple(n for n, c in schema.columns.items() if isinstance(c, Number) and c.kind == "date")
-    return days
+    return tuple(n for n, c in schema.columns.items() if isinstance(c, Number) and c.kind == "date")
 
 
 def _high_ages(schema: Schema) -> tuple[str, ...]:

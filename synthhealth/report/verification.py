@@ -1,0 +1,168 @@
+"""Checks a release folder offline: hashes, signatures, prices, odds, verdict, and every printed number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from privacy.errors import SynthhealthError
+from synthhealth.report.canonical import sha256
+from synthhealth.report.document import ReleaseDocument
+from synthhealth.report.dsse import key_id, opened, read_public
+from synthhealth.report.instructions import instructions
+from synthhealth.report.publish import OWN, SEAL, SIGNATURES, SUMS, listed, sums
+from synthhealth.report.recheck import recheck
+from synthhealth.report.render import Signed, render_release
+from synthhealth.report.signing import SEALING, public_keys, read_document, signatures, stable_subjects
+
+VERIFIED, FAILED, OPEN = 0, 5, 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One check of the folder: what was checked, whether it holds, and what was met where it does not."""
+
+    name: str
+    holds: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """All checks of a folder; `missing` are the roles that have not signed, `expired` what has run out."""
+
+    results: tuple[Result, ...]
+    missing: tuple[str, ...]
+    expired: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 verified, 5 a check failed, 6 verified but unsigned or expired."""
+        if any(not result.holds for result in self.results):
+            return FAILED
+        return OPEN if len(self.missing) + len(self.expired) > 0 else VERIFIED
+
+    def __str__(self) -> str:
+        lines = [
+            f"{'ok    ' if r.holds else 'FAILED'} {r.name}{': ' + r.detail if r.detail else ''}" for r in self.results
+        ]
+        lines += [f"open   unsigned: {role}" for role in self.missing]
+        lines += [f"open   expired: {what}" for what in self.expired]
+        lines.append({VERIFIED: "verified", FAILED: "NOT verified", OPEN: "verified, but not in force"}[self.exit_code])
+        return "\n".join(lines)
+
+
+def verify(folder: str | Path, *, today: date, trusted: Path | None = None) -> Verification:
+    """Check a release folder; never raises for what is wrong in it.
+
+    `trusted` is a public key obtained over another channel: with it, signatures of other keys do not count.
+    Without it the keys in the folder show that nothing was changed since, not who signed.
+
+    Privacy: free; reads nothing but the release folder, and no network.
+    """
+    place = Path(folder)
+    first = (_check("SHA256SUMS lists these files and no others", lambda: _sums(place)),)
+    try:
+        document = read_document(place)
+    except SynthhealthError as error:
+        broken = Result(name="report.json is a report in canonical form", holds=False, detail=str(error))
+        return Verification(results=(*first, broken), missing=(), expired=())
+    signed, results = _signed(place, document, trusted)
+    results = (
+        *first,
+        Result(name="report.json is a report in canonical form", holds=True),
+        _check("policy, ledger and released files are those the report names", lambda: _named(place, document)),
+        *results,
+        _check("the page shows exactly what report.json says", lambda: _page(place, document, signed)),
+        _check("VERIFY.txt is the one that belongs here", lambda: _instructions(place, document, signed)),
+        *(_check(name, test) for name, test in recheck(place, document)),
+    )
+    return Verification(results=results, missing=_missing(document, signed), expired=_expired(document, signed, today))
+
+
+def _check(name: str, test: Callable[[], str]) -> Result:
+    """Run one check; it returns what is wrong, empty when nothing is."""
+    try:
+        detail = test()
+    except (SynthhealthError, OSError, ValueError, KeyError) as error:
+        return Result(name=name, holds=False, detail=str(error))
+    return Result(name=name, holds=detail == "", detail=detail)
+
+
+def _sums(folder: Path) -> str:
+    listing = (folder / SUMS).read_bytes().decode("utf-8", errors="replace")
+    if listing == sums(folder):
+        return ""
+    told = dict(line.split("  ", 1)[::-1] for line in listing.splitlines() if "  " in line)
+    here = set(listed(folder))
+    changed = [n for n in sorted(here & set(told)) if sha256((folder / n).read_bytes()) != told[n]]
+    lost, new = sorted(set(told) - here), sorted(here - set(told))
+    parts = [("changed", changed), ("missing", lost), ("not listed", new)]
+    said = "; ".join(f"{word}: {', '.join(names)}" for word, names in parts if len(names) > 0)
+    return said if said != "" else f"{SUMS} itself was changed"
+
+
+def _named(folder: Path, document: ReleaseDocument) -> str:
+    stable_subjects(folder, document)
+    known = {*OWN, *(f.path for f in document.common.lineage.files)}
+    stray = [n for n in listed(folder) if n not in known and not n.startswith(f"{SIGNATURES}/")]
+    return f"not named by the report: {', '.join(stray)}" if len(stray) > 0 else ""
+
+
+def _signed(
+    folder: Path, document: ReleaseDocument, trusted: Path | None
+) -> tuple[tuple[Signed, ...], tuple[Result, ...]]:
+    """The signatures that hold, and the checks of them; none of them where any is broken."""
+    if not (folder / SIGNATURES).exists() and not (folder / SEAL).exists():
+        return (), ()
+    found: list[Signed] = []
+
+    def each() -> str:
+        found.extend(signatures(folder, document))
+        if trusted is not None:
+            wanted = key_id(read_public(trusted))
+            others = [s.role for s in found if s.key_id != wanted]
+            return f"signed by another key than the trusted one: {', '.join(others)}" if len(others) > 0 else ""
+        return ""
+
+    results = (
+        _check("every signature holds over this report", each),
+        _check("the seal holds over SHA256SUMS", lambda: _seal(folder)),
+    )
+    return tuple(found), results
+
+
+def _seal(folder: Path) -> str:
+    statement, _ = opened((folder / SEAL).read_bytes(), public_keys(folder))
+    subject = statement.subject[0]
+    if statement.predicate_type != SEALING or subject.name != SUMS or len(statement.subject) != 1:
+        return "it seals something else"
+    return "" if subject.digest.sha256 == sha256((folder / SUMS).read_bytes()) else f"{SUMS} was changed after sealing"
+
+
+def _page(folder: Path, document: ReleaseDocument, signed: tuple[Signed, ...]) -> str:
+    digest = sha256((folder / "report.json").read_bytes())
+    same = render_release(document, digest=digest, signed=signed).encode() == (folder / "report.html").read_bytes()
+    return "" if same else "report.html is not what this version prints from report.json"
+
+
+def _instructions(folder: Path, document: ReleaseDocument, signed: tuple[Signed, ...]) -> str:
+    digest = sha256((folder / "report.json").read_bytes())
+    same = instructions(document, digest=digest, signed=signed).encode() == (folder / "VERIFY.txt").read_bytes()
+    return "" if same else "it was changed"
+
+
+def _missing(document: ReleaseDocument, signed: tuple[Signed, ...]) -> tuple[str, ...]:
+    done = {s.role for s in signed if s.decision == "signed"}
+    return tuple(box.role for box in document.common.sign_off if box.role not in done)
+
+
+def _expired(document: ReleaseDocument, signed: tuple[Signed, ...], today: date) -> tuple[str, ...]:
+    ends = [
+        ("the report", document.common.header.expires_on),
+        ("the policy", document.common.verdict.policy.valid_until),
+    ]
+    ends += [(f"the signature of {s.role}", s.valid_until) for s in signed]
+    return tuple(what for what, end in ends if today > date.fromisoformat(end))
