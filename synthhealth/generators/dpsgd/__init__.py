@@ -1,0 +1,1 @@
+"""A variational autoencoder of patients and labs whose encoder and decoder learn by private gradients alone."""

@@ -1,0 +1,36 @@
+"""Layers in double precision whose weights come from a public stream of chance, never from torch's own."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+
+def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
+    """A linear layer in float64, not yet initialised."""
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias, dtype=torch.float64)
+    return layer
+
+
+def embedding(rows: int, width: int) -> nn.Embedding:
+    """A table of `rows` vectors in float64, not yet initialised."""
+    table: nn.Embedding = nn.utils.skip_init(nn.Embedding, rows, width, dtype=torch.float64)
+    return table
+
+
+def initialise(network: nn.Module, outputs: frozenset[str], rng: np.random.Generator) -> None:
+    """Weights of standard deviation 1 / sqrt(inputs), in the order of their names; zero for biases and `outputs`.
+
+    `outputs` names the layers that end in logits: they start at zero, so that the network starts
+    at the base rates.
+    """
+    with torch.no_grad():
+        for name, parameter in sorted(network.named_parameters()):
+            layer = name.rsplit(".", 1)[0]
+            drawn = rng.normal(size=tuple(parameter.shape))
+            if parameter.dim() == 1 or layer in outputs:
+                drawn = np.zeros_like(drawn)
+            parameter.copy_(torch.from_numpy(drawn / math.sqrt(parameter.shape[-1])))

@@ -1,0 +1,63 @@
+"""The variational autoencoder: encoder, latent, and decoders of the row and of the draws; one loss a patient."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from synthhealth.generators.dpsgd.batch import Batch
+from synthhealth.generators.dpsgd.encoder import Encoder
+from synthhealth.generators.dpsgd.event_decoder import EventDecoder
+from synthhealth.generators.dpsgd.ground import Ground
+from synthhealth.generators.dpsgd.layers import initialise, linear
+from synthhealth.generators.dpsgd.row_decoder import RowDecoder
+
+Floats = NDArray[np.float64]
+HIDDEN = 48
+LATENT = 12
+FREE_NATS = 0.1
+_OUTPUTS = frozenset(
+    {"row.latent", "row.earlier"}
+    | {f"events.{name}" for name in ("gap", "panel", "panel_link", "value", "value_last", "value_level", "value_link")}
+)
+
+
+class Network(nn.Module):
+    """Patients in, losses out; `events` is None for a schema without tests."""
+
+    def __init__(self, ground: Ground, rng: np.random.Generator) -> None:
+        super().__init__()
+        self.encoder = Encoder(ground, hidden=HIDDEN, latent=LATENT)
+        self.latent = linear(LATENT, HIDDEN)
+        self.row = RowDecoder(ground, hidden=HIDDEN)
+        self.events = EventDecoder(ground, hidden=HIDDEN) if ground.tests else None
+        initialise(self, _OUTPUTS, rng)
+
+    def forward(self, batch: Batch, chance: torch.Tensor) -> torch.Tensor:
+        """Each patient's negative evidence bound, shape [n], from the patient's own `chance` [n, LATENT] alone.
+
+        Kingma and Welling (2014), equation 10 with one draw of the latent. Each dimension's
+        divergence counts only above FREE_NATS (Kingma et al. 2016, section 3.3, patient by patient).
+        """
+        mean, spread = self.encoder(batch)
+        hidden = self.hidden(mean + torch.exp(0.5 * spread) * chance)
+        divergence = 0.5 * (mean**2 + torch.exp(spread) - 1.0 - spread)
+        loss: torch.Tensor = self.row(hidden, batch) + divergence.clamp(min=FREE_NATS).sum(dim=1)
+        return loss if self.events is None else loss + self.events(hidden, batch)
+
+    def hidden(self, latent: torch.Tensor) -> torch.Tensor:
+        """What the decoders see of the latent, [n, HIDDEN]."""
+        return torch.tanh(self.latent(latent))
+
+
+def weights_of(network: nn.Module) -> Floats:
+    """All weights in one row, in the parameters' order."""
+    return np.concatenate([parameter.detach().numpy().ravel() for parameter in network.parameters()])
+
+
+def set_weights(network: nn.Module, weights: Floats) -> None:
+    """Write a row of weights back."""
+    with torch.no_grad():
+        nn.utils.vector_to_parameters(torch.from_numpy(weights), network.parameters())

@@ -1,0 +1,172 @@
+"""The first looks at rows: fine histograms of numbers and values, one-way tables; they place all bins."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from privacy.cohort import Cohort
+from privacy.mechanisms import NoisyTable
+from privacy.plan import Charge
+from synthhealth.encoding.bins import Bins, project
+from synthhealth.encoding.draws import Draws
+from synthhealth.encoding.layout import Layout, Slot
+from synthhealth.generators.charges import sum_charge, table_charge
+from synthhealth.generators.codebook import Codebook, mean_of
+from synthhealth.generators.events.chains import VALUE_BINS, Summaries, summary_slots
+from synthhealth.generators.looks import Looks
+from synthhealth.generators.table.measure import one_hot_rows
+
+Floats = NDArray[np.float64]
+ATTRIBUTE_BINS = 12
+SHARE_FLOOR = 1e-4
+HEADROOM = 1.25
+REPEATS = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstLooks:
+    """Bins of every number and test; `shares[j]` [levels] of every column of the patient table; `patients`, a number.
+
+    `frequency` [tests] is the number of records of each test a patient.
+    """
+
+    book: Codebook
+    shares: tuple[Floats, ...]
+    patients: float
+    frequency: Floats
+
+
+def first_charges(
+    layout: Layout, *, grids: float, values: float, one_way: float, scale: float
+) -> tuple[Charge, ...]:
+    """The charges of `first_looks` in their order, with these shares of the whole budget.
+
+    Privacy: free; reads no rows.
+    """
+    tests, numeric = len(layout.tests), len(numeric_slots(layout))
+    columns = len(layout.attributes) + (len(summary_slots(layout)) + tests if tests else 0)
+    charges = [table_charge("one-way", share=one_way, tables=columns, scale=scale, reads="the levels of every column")]
+    if tests:
+        charges.insert(0, sum_charge("values", share=values, scale=scale, reads="lab values by test, fine cells"))
+    if numeric:
+        charges.insert(
+            0, table_charge("grids", share=grids, tables=numeric, scale=scale, reads="numbers, in fine cells")
+        )
+    return tuple(charges)
+
+
+def first_looks(looks: Looks, layout: Layout) -> FirstLooks:
+    """Look, and place the bins.
+
+    Privacy: spends the charges of `first_charges`, where the looks are paid ones.
+    """
+    fine = _fine_tables(looks, layout)
+    book = _attribute_book(layout, fine)
+    totals = np.zeros(0)
+    if layout.tests:
+        book, totals = _value_book(looks, book)
+    shares, patients = _one_way(looks, book, fine)
+    return FirstLooks(book=book, shares=shares, patients=patients, frequency=totals / patients)
+
+
+def numeric_slots(layout: Layout) -> tuple[Slot, ...]:
+    """The columns of the patient table that are numbers on a grid."""
+    slots = tuple(slot for slot in layout.attributes if slot.grid is not None)
+    return (*slots, *summary_slots(layout)) if layout.tests else slots
+
+
+def _cells(slot: Slot) -> int:
+    return 0 if slot.grid is None else slot.grid.cells
+
+
+def _fine_tables(looks: Looks, layout: Layout) -> dict[str, NoisyTable]:
+    """Counts in the fine cells of each number, missing last where it is allowed, by column name."""
+    slots = numeric_slots(layout)
+    if not slots:
+        return {}
+    width = np.array([_cells(slot) + slot.missing for slot in slots])
+    numeric = [j for j, slot in enumerate(layout.attributes) if slot.grid is not None]
+
+    def rows(block: Cohort) -> sp.csr_matrix:
+        codes = layout.fine(block)[:, numeric]
+        if layout.tests:
+            codes = np.concatenate([codes, Summaries.of(Draws.of(block, layout), summary_slots(layout)).cells], axis=1)
+        return one_hot_rows(codes, width)
+
+    table = looks.histograms("grids", rows)
+    pieces = np.split(table.values, np.cumsum(width)[:-1])
+    names = [slot.name for slot in slots]
+    return {name: NoisyTable(values=piece, sigma=table.sigma) for name, piece in zip(names, pieces, strict=True)}
+
+
+def _attribute_book(layout: Layout, fine: dict[str, NoisyTable]) -> Codebook:
+    def bins(slot: Slot) -> Bins:
+        table = fine[slot.name]
+        return Bins.of(table.values[: _cells(slot)], table.sigma, bins=ATTRIBUTE_BINS)
+
+    return Codebook(
+        layout=layout,
+        attributes=tuple(bins(slot) if slot.grid is not None else None for slot in layout.attributes),
+        summaries=tuple(bins(slot) for slot in summary_slots(layout)) if layout.tests else (),
+        tests=(),
+    )
+
+
+def _value_book(looks: Looks, book: Codebook) -> tuple[Codebook, Floats]:
+    """Bins of the tests' values, and numbers of records by test."""
+    layout = book.layout
+    width = np.array([grid.cells for grid in layout.tests])
+    start = np.concatenate(([0], np.cumsum(width)))
+
+    def rows(block: Cohort) -> sp.csr_matrix:
+        draws = Draws.of(block, layout)
+        entries = (np.ones(len(draws.draw)), (draws.record_owner, start[draws.test] + draws.cell))
+        return sp.coo_matrix(entries, shape=(len(block), int(start[-1]))).tocsr()
+
+    records = mean_of(summary_slots(layout)[0], book.summaries[0]) * max(book.mean_panel(), 1.0)
+    table = looks.sums("values", rows, max_norm=clip_norm(records))
+    pieces = np.split(table.values, start[1:-1])
+    bins = tuple(Bins.of(piece, table.sigma, bins=VALUE_BINS) for piece in pieces)
+    totals = np.array([max(float(piece.sum()), table.sigma * math.sqrt(len(piece))) for piece in pieces])
+    return replace(book, tests=bins), totals
+
+
+def clip_norm(records: float, weight: float = 1.0) -> float:
+    """A clip norm for a table of `records` a patient: some fall into one cell, and some patients have more."""
+    return HEADROOM * math.sqrt(max(REPEATS * records * weight**2, 1.0))
+
+
+def _one_way(looks: Looks, book: Codebook, fine: dict[str, NoisyTable]) -> tuple[tuple[Floats, ...], float]:
+    """One-way shares of every column, those of numbers weighed with their fine histograms; the number of patients."""
+    columns = book.columns
+    levels = np.array([column.levels for column in columns])
+    table = looks.histograms("one-way", lambda block: one_hot_rows(book.code(block), levels))
+    pieces = np.split(table.values, np.cumsum(levels)[:-1])
+    # every table counts every patient once; the sum of a table of k cells has noise variance k sigma^2
+    patients = float(np.average([piece.sum() for piece in pieces], weights=1.0 / levels))
+    bins = dict(zip([slot.name for slot in book.layout.attributes], book.attributes, strict=True))
+    bins |= dict(zip([slot.name for slot in summary_slots(book.layout)], book.summaries, strict=False))
+    shares = []
+    for column, piece in zip(columns, pieces, strict=True):
+        counts = piece
+        if column.name in fine:
+            counts = _weighed(piece, table.sigma, fine[column.name], bins[column.name])
+        share = np.maximum(project(counts), SHARE_FLOOR)
+        shares.append(share / share.sum())
+    return tuple(shares), max(patients, 1.0)
+
+
+def _weighed(counts: Floats, sigma: float, fine: NoisyTable, bins: Bins | None) -> Floats:
+    """The precision-weighted mean of a coarse count and the sum of its fine cells."""
+    if bins is None or sigma == 0:
+        return counts
+    edges = np.append(bins.edges[:-1], bins.edges[-1]) if len(counts) > bins.count else bins.edges[:-1]
+    sums = np.add.reduceat(fine.values, edges)
+    variance = fine.sigma**2 * np.diff(np.append(edges, len(fine.values)))
+    trust = variance / (variance + sigma**2)
+    return np.asarray(trust * counts + (1 - trust) * sums)
