@@ -183,7 +183,7 @@ def sample(
         if to is None:
             result = pipeline.sample(settings, progress=progress)
         else:
-            result = pipeline.draw(settings, to, patients=patients, where=extra, seed=seed)
+            result = pipeline.draw(settings, to, patients=patients, where=extra, seed=seed, progress=progress)
     _show(result, json=json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from privacy.budget import Budget
+from privacy.errors import ConfigError, refusal
 from privacy.schema import Schema
 from synthhealth.generators.protocol import Engine, EngineName, Model, ModelState
 
@@ -10,22 +11,44 @@ from synthhealth.generators.protocol import Engine, EngineName, Model, ModelStat
 def make_engine(name: EngineName, schema: Schema, budget: Budget, *, cohort_size: int, seed: int) -> Engine:
     """The engine of that name for these public facts.
 
+    Raises ConfigError for an engine that is not in this version.
+
     Privacy: free; reads no rows.
     """
     match name:
+        case "vae":
+            from synthhealth.generators.vae.engine import VaeEngine  # torch takes seconds to import
+
+            return VaeEngine.of(schema, budget, cohort_size, seed)
         case "marginal":
             from synthhealth.generators.marginal import MarginalEngine
 
             return MarginalEngine.of(schema, budget, cohort_size, seed)
+        case "vae-dpsgd" | "vae-nonprivate":
+            raise _not_here(name)
 
 
 def restore_model(name: EngineName, schema: Schema, state: ModelState) -> Model:
     """The model that was saved under the engine's name.
 
+    Raises ConfigError for an engine that is not in this version.
+
     Privacy: free; reads no real rows.
     """
     match name:
-        case "marginal":
-            from synthhealth.generators.marginal import restore
+        case "vae":
+            from synthhealth.generators.vae.engine import restore as restore_vae
 
-            return restore(schema, state)
+            return restore_vae(schema, state)
+        case "marginal":
+            from synthhealth.generators.marginal import restore as restore_marginal
+
+            return restore_marginal(schema, state)
+        case "vae-dpsgd" | "vae-nonprivate":
+            raise _not_here(name)
+
+
+def _not_here(name: EngineName) -> ConfigError:
+    return ConfigError(
+        refusal(what=f"engine {name!r}", must="be in this version", got="one that is not", fix="use vae or marginal")
+    )

@@ -11,7 +11,7 @@ from privacy.population import Population
 from privacy.schema import Schema
 from synthhealth import spending
 from synthhealth.config import Config
-from synthhealth.output import Output
+from synthhealth.output import Output, sweep
 from synthhealth.planning import budget_of, train_size
 from synthhealth.report.policy import PolicyFile
 from synthhealth.runstate import RunState, Step, mark_of
@@ -72,7 +72,9 @@ class Job:
         return self.state.done.get(step) == self.mark(step)
 
     def done(self, step: Step, began: float) -> None:
-        """Note on disk that `step` is done; `began` is when, on the monotonic clock."""
+        """Note on disk that `step` is done, and sweep up after earlier kills; `began` is on the monotonic clock."""
+        sweep(self.output.release)
+        sweep(self.output.internal)
         self.state.with_step(step, self.mark(step), time.monotonic() - began).write(self.output)
 
     def require(self, step: Step) -> None:

@@ -118,8 +118,6 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
 
 def clear(output: Output) -> None:
     """Remove all that an earlier fit led to; the split key stays, so that nobody who was held out is learnt from."""
-    sweep(output.out)
-    sweep(output.internal)
     shutil.rmtree(output.release, ignore_errors=True)
     for left in (*output.internal.glob("findings-*.json"), *output.internal.glob("report*")):
         if left.is_dir():

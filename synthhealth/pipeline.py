@@ -27,6 +27,8 @@ from synthhealth.io.csv_files import write_csv
 from synthhealth.job import Job
 from synthhealth.output import clear, write_whole
 from synthhealth.planning import planned, synthetic_size
+from synthhealth.progress import within
+from synthhealth.reporting import write_report
 from synthhealth.results import Account, Checked, Fitted, Found, NoticeLine, Planned, Ran, Reported, Sampled
 from synthhealth.runstate import STEPS, FindingStep
 from synthhealth.split_key import read_key, read_or_make_key
@@ -41,7 +43,8 @@ def check(config: Config, *, progress: Progress = quiet) -> Checked:
     Privacy: internal only.
     """
     job = Job.of(config)
-    admission = _admitted(job, progress)
+    with within(progress, "check") as tell:
+        admission = _admitted(job, tell)
     return Checked(
         name=job.schema.name,
         patients=len(admission.cohort),
@@ -76,19 +79,20 @@ def fit(config: Config, *, again: bool = False, progress: Progress = quiet) -> F
         return _fitted(Job.of(config), 0.0)
     if not again:
         job.require_no_fit()
-    synthesizer = job.synthesizer()
-    job.require_room(synthesizer)
-    cohort = _admitted(job, progress).cohort
-    spending.abort_if_open(job.population, job.state.run_id)
-    train, _ = cohort.split(config.data.holdout, key=read_or_make_key(job.output.keys))
-    run_id = secrets.token_hex(8)
-    clear(job.output)
-    job.state.with_run(run_id, begun=job.mark("fit"), policy=job.policy.sha256).write(job.output)
-    ledger = synthesizer.fit(train, run_id=run_id, progress=progress)
-    write_whole(job.output.ledger, rfc8785.dumps(json.loads(json.dumps(ledger.to_json()))))
-    synthesizer.save(job.output.model)
-    spending.finish_if_open(job.population, run_id)
-    Job.of(config).done("fit", began)
+    with within(progress, "fit") as tell:
+        synthesizer = job.synthesizer()
+        job.require_room(synthesizer)
+        cohort = _admitted(job, tell).cohort
+        spending.abort_if_open(job.population, job.state.run_id)
+        train, _ = cohort.split(config.data.holdout, key=read_or_make_key(job.output.keys))
+        run_id = secrets.token_hex(8)
+        clear(job.output)
+        job.state.with_run(run_id, begun=job.mark("fit"), policy=job.policy.sha256).write(job.output)
+        ledger = synthesizer.fit(train, run_id=run_id, progress=tell)
+        write_whole(job.output.ledger, rfc8785.dumps(json.loads(json.dumps(ledger.to_json()))))
+        synthesizer.save(job.output.model)
+        spending.finish_if_open(job.population, run_id)
+        Job.of(config).done("fit", began)
     return _fitted(Job.of(config), time.monotonic() - began)
 
 
@@ -122,11 +126,10 @@ def sample(config: Config, *, progress: Progress = quiet) -> Sampled:
     """
     job, began = Job.of(config), time.monotonic()
     job.require("fit")
-    progress("sampling", 0, 1)
-    synthetic = Synthesizer.load(job.output.model).sample(synthetic_size(config, job.schema))
-    files = write_csv(synthetic, patients=job.output.patients, labs=job.output.labs)
-    progress("sampling", 1, 1)
-    job.done("sample", began)
+    with within(progress, "sample"):
+        synthetic = Synthesizer.load(job.output.model).sample(synthetic_size(config, job.schema))
+        files = write_csv(synthetic, patients=job.output.patients, labs=job.output.labs)
+        job.done("sample", began)
     return Sampled(patients=len(synthetic), records=len(synthetic.records), files=tuple(str(file) for file in files))
 
 
@@ -137,6 +140,7 @@ def draw(
     patients: int | None = None,
     where: Mapping[str, Condition] | None = None,
     seed: int | None = None,
+    progress: Progress = quiet,
 ) -> Sampled:
     """Write further synthetic patients to another folder, of another number, under conditions or from another seed.
 
@@ -144,9 +148,10 @@ def draw(
     """
     job = Job.of(config)
     job.require("fit")
-    n = synthetic_size(config, job.schema) if patients is None else patients
-    synthetic = Synthesizer.load(job.output.model).sample(n, where=where, seed=seed)
-    files = write_csv(synthetic, patients=to / "patients.csv", labs=to / "labs.csv")
+    with within(progress, "sample"):
+        n = synthetic_size(config, job.schema) if patients is None else patients
+        synthetic = Synthesizer.load(job.output.model).sample(n, where=where, seed=seed)
+        files = write_csv(synthetic, patients=to / "patients.csv", labs=to / "labs.csv")
     return Sampled(patients=len(synthetic), records=len(synthetic.records), files=tuple(str(file) for file in files))
 
 
@@ -159,12 +164,13 @@ def evaluate(config: Config, *, progress: Progress = quiet) -> Found:
 
     job, began = Job.of(config), time.monotonic()
     job.require("sample")
-    train, holdout, synthetic = _exhibits(job, progress)
-    findings = evaluate_all(train, holdout, synthetic, seed=config.generator.seed, progress=progress)
-    return _kept(job, "evaluate", findings, began)
+    with within(progress, "evaluate") as tell:
+        train, holdout, synthetic = _cohorts(job, tell)
+        findings = evaluate_all(train, holdout, synthetic, seed=config.generator.seed, progress=tell)
+        return _kept(job, "evaluate", findings, began)
 
 
-def attack(config: Config, *, quick: bool = False, progress: Progress = quiet) -> Found:
+def attack(config: Config, *, quick: bool = True, progress: Progress = quiet) -> Found:
     """The attack suite with its controls, on the release's files as they stand on disk.
 
     Privacy: internal only; what it finds is exact.
@@ -173,9 +179,10 @@ def attack(config: Config, *, quick: bool = False, progress: Progress = quiet) -
 
     job, began = Job.of(config), time.monotonic()
     job.require("sample")
-    train, holdout, synthetic = _exhibits(job, progress)
-    findings = attack_all(train, holdout, synthetic, quick=quick, seed=config.generator.seed, progress=progress)
-    return _kept(job, "attack", findings, began)
+    with within(progress, "attack") as tell:
+        train, holdout, synthetic = _cohorts(job, tell)
+        findings = attack_all(train, holdout, synthetic, quick=quick, seed=config.generator.seed, progress=tell)
+        return _kept(job, "attack", findings, began)
 
 
 def report(config: Config, *, progress: Progress = quiet) -> Reported:
@@ -183,15 +190,12 @@ def report(config: Config, *, progress: Progress = quiet) -> Reported:
 
     Privacy: the release edition is given charged and public numbers only; the other one is internal.
     """
-    from synthhealth.report import ComplianceReport  # see `evaluate`
-
     job, began = Job.of(config), time.monotonic()
     job.require("sample")
-    progress("report", 0, 1)
-    written = ComplianceReport.of(gather(job)).write(job.output.out)
-    progress("report", 1, 1)
-    job.done("report", began)
-    return Reported(verdict="?", reasons=(), release=(), internal=())
+    with within(progress, "report"):
+        result = write_report(gather(job), job.output)
+        job.done("report", began)
+    return result
 
 
 def ledger(config: Config) -> Account:
@@ -234,13 +238,11 @@ def _admitted(job: Job, progress: Progress) -> Admission:
     progress("reading the tables", 0, 2)
     patients = read_table(data.patients, "patients")
     labs = None if data.labs is None else read_table(data.labs, "labs")
-    progress("reading the tables", 1, 2)
-    admission = admit(job.schema, patients, labs)
-    progress("reading the tables", 2, 2)
-    return admission
+    progress("holding them against the schema", 1, 2)
+    return admit(job.schema, patients, labs)
 
 
-def _exhibits(job: Job, progress: Progress) -> tuple[Cohort, Cohort, Cohort]:
+def _cohorts(job: Job, progress: Progress) -> tuple[Cohort, Cohort, Cohort]:
     """Train, holdout and synthetic cohorts; the synthetic one is read back from the release's own files."""
     key = read_key(job.output.keys)
     train, holdout = _admitted(job, progress).cohort.split(job.config.data.holdout, key=key)

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 PLAIN_SECONDS = 10.0
+_NAME_WIDTH = 34
 
 
 @contextmanager
 def shown(*, silent: bool = False) -> Iterator[Progress]:
-    """A Progress for the length of a `with` block: bars on a terminal, plain lines elsewhere, nothing if `silent`."""
+    """A Progress for the length of a `with` block: bars on a terminal, plain lines elsewhere, nothing if `silent`.
+
+    A stage named "step: part" belongs to the line of its step; `within` names them so.
+    """
     if silent:
         yield quiet
     elif sys.stderr.isatty():
@@ -29,11 +33,25 @@ def shown(*, silent: bool = False) -> Iterator[Progress]:
 
 
 @contextmanager
+def within(progress: Progress, step: str) -> Iterator[Progress]:
+    """A Progress for the parts of one step, whose line ends with the `with` block."""
+    reached = [0]
+
+    def tell(part: str, done: int, total: int) -> None:
+        reached[0] = total
+        if done < total:
+            progress(f"{step}: {part.removeprefix(f'{step}: ')}", done, total)
+
+    progress(step, 0, 1)
+    yield tell
+    progress(step, max(1, reached[0]), max(1, reached[0]))
+
+
+@contextmanager
 def _bars() -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         SpinnerColumn,
         TextColumn,
         TimeElapsedColumn,
@@ -43,26 +61,32 @@ def _bars() -> Iterator[Progress]:
 
     columns = (
         SpinnerColumn(finished_text="[green]✓[/]"),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
         TimeElapsedColumn(),
         TextColumn("[dim]left[/]"),
-        TimeRemainingColumn(compact=True),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=False),
     )
     with Bars(*columns, console=Console(stderr=True)) as bars:
         tasks: dict[str, TaskID] = {}
 
         def tell(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
+            step = stage.partition(":")[0]
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=done, total=total, description=_named(stage))
 
         yield tell
 
 
+def _named(stage: str) -> str:
+    """The stage in a column of one width, so that the bars stand below one another."""
+    cut = stage if len(stage) <= _NAME_WIDTH else stage[: _NAME_WIDTH - 1] + "…"
+    return cut.ljust(_NAME_WIDTH)
+
+
 class PlainLines:
-    """One line when a stage begins and ends, and one every ten seconds between, with the time that is left."""
+    """One line when a step begins and ends, and one every ten seconds between, with the time that is left."""
 
     def __init__(self) -> None:
         self._began: dict[str, float] = {}
@@ -70,9 +94,9 @@ class PlainLines:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Told as (stage, done, total); prints a line when there is something new to say."""
-        now = time.monotonic()
-        first = stage not in self._began
-        began = self._began.setdefault(stage, now)
+        now, step = time.monotonic(), stage.partition(":")[0]
+        first = step not in self._began
+        began = self._began.setdefault(step, now)
         if not first and done < total and now - self._spoke < PLAIN_SECONDS:
             return
         self._spoke = now

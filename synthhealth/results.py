@@ -156,9 +156,10 @@ class Found(Result):
 
 
 class Reported(Result):
-    """The verdict against the policy, its reasons, and where both editions are."""
+    """What the policy says (pass, review or fail) with its reasons, and where both editions are."""
 
-    verdict: str
+    outcome: str
+    sentence: str
     reasons: tuple[str, ...]
     release: tuple[str, ...]
     internal: tuple[str, ...]

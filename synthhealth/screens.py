@@ -25,6 +25,7 @@ from synthhealth.results import (
 
 UNSAFE = "UNSAFE: this engine is not private; nothing it writes may leave"
 _INTERNAL = "internal: exact numbers about real patients stand here"
+_OUTCOME_STYLE = {"pass": "bold green", "review": "bold yellow", "fail": "bold red"}
 _GRADE_STYLE = {"fine": "green", "coarse": "yellow", "too small": "bold red"}
 
 
@@ -197,10 +198,9 @@ def _found(result: Found) -> RenderableType:
 
 
 def _reported(result: Reported) -> RenderableType:
-    style = {"meets": "bold green", "review": "bold yellow", "fails": "bold red"}.get(result.verdict.split()[0], "bold")
     reasons = Group(*(Text(f"• {reason}") for reason in result.reasons))
     places = _facts(("may leave", "\n".join(result.release)), ("stays inside", "\n".join(result.internal)))
-    return _headed("report", "", Text(result.verdict, style=style), reasons, places)
+    return _headed("report", "", Text(result.sentence, style=_OUTCOME_STYLE[result.outcome]), reasons, places)
 
 
 def _account(result: Account) -> RenderableType:
