@@ -9,6 +9,7 @@ from datetime import date
 from evaluation.finding import Finding, Scope
 from privacy.schema import Schema
 from synthhealth.report.account import Account, priced_population
+from synthhealth.report.attack_parts import AttackRow, AuditRow
 from synthhealth.report.canonical import sha256
 from synthhealth.report.disclosure import attack_rows, audit_row
 from synthhealth.report.document import Change, Common, InnerFinding, InternalDocument, OpenQuality, ReleaseDocument
@@ -23,8 +24,6 @@ from synthhealth.report.evidence import (
 from synthhealth.report.judge import Grounds, effective_tier, judge
 from synthhealth.report.odds import advantage, family_epsilon, posterior, right_in_100, tpr_ceiling
 from synthhealth.report.parts import (
-    AttackRow,
-    AuditRow,
     FamilyPoint,
     Header,
     LedgerPart,

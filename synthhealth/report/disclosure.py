@@ -7,9 +7,10 @@ import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from evaluation.finding import Estimate, Family, Finding
+from synthhealth.report.attack_parts import AttackRow, AuditRow, ControlOutcome, RoundedMeasure, Threat
 from synthhealth.report.evidence import Audit
 from synthhealth.report.odds import Profile, tpr_ceiling
-from synthhealth.report.parts import AttackRow, AuditRow, ControlOutcome, RoundedMeasure, Threat, TprPoint
+from synthhealth.report.parts import TprPoint
 
 AXES = {
     Family.MEMBERSHIP: ("inference (of membership)", "no inference"),

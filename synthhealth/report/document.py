@@ -8,12 +8,9 @@ from typing import Literal
 from pydantic import Field
 
 from evaluation.finding import Finding
+from synthhealth.report.accountability import Assumption, Clause, Hazard, SignBox, Term, Unprotected
+from synthhealth.report.attack_parts import AttackRow, AuditRow, Structure
 from synthhealth.report.parts import (
-    Assumption,
-    AttackRow,
-    AuditRow,
-    Clause,
-    Hazard,
     Header,
     LedgerPart,
     Lineage,
@@ -22,10 +19,6 @@ from synthhealth.report.parts import (
     Part,
     PopulationTotal,
     Promise,
-    SignBox,
-    Structure,
-    Term,
-    Unprotected,
     Verdict,
 )
 

@@ -6,8 +6,9 @@ import math
 
 from markupsafe import Markup
 
+from synthhealth.report.attack_parts import AttackRow
 from synthhealth.report.odds import tpr_ceiling
-from synthhealth.report.parts import AttackRow, LedgerPart, Odds, Promise
+from synthhealth.report.parts import LedgerPart, Odds, Promise
 from synthhealth.report.reading import number
 from synthhealth.report.svg import WIDTH, Scale, area, box, dot, figure, line, path, text
 

@@ -6,19 +6,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from synthhealth.report.attack_parts import AttackRow, AuditRow, Structure
 from synthhealth.report.judge_attacks import attack_checks, audit_check
 from synthhealth.report.judge_guarantee import guarantee_checks
-from synthhealth.report.parts import (
-    AttackRow,
-    AuditRow,
-    Check,
-    Header,
-    PolicyFacts,
-    PopulationTotal,
-    Promise,
-    Structure,
-    Verdict,
-)
+from synthhealth.report.parts import Check, Header, PolicyFacts, PopulationTotal, Promise, Verdict
 from synthhealth.report.policy import PolicyFile, TierName
 
 Whole = Literal["pass", "review", "fail"]

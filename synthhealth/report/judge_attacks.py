@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from evaluation.finding import Family, Verdict
-from synthhealth.report.parts import AttackRow, AuditRow, Check, Outcome, Promise, RoundedMeasure
+from synthhealth.report.attack_parts import AttackRow, AuditRow, RoundedMeasure
+from synthhealth.report.parts import Check, Outcome, Promise
 from synthhealth.report.policy import Attack, Policy, TierLimits
 
 _CHANCE = 0.5

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from synthhealth.report.attack_parts import AttackRow, RoundedMeasure
 from synthhealth.report.document import Common
-from synthhealth.report.parts import AttackRow, RoundedMeasure
 
 MEASURES = {
     "auc": "AUC",

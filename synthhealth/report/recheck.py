@@ -22,16 +22,20 @@ CLOSE = 1e-4
 def recheck(folder: Path, document: ReleaseDocument) -> tuple[tuple[str, Callable[[], str]], ...]:
     """Named checks, each a function that returns what is wrong, empty when nothing is.
 
+    Raises CheckError or ConfigError when the ledger or the policy cannot be read.
+
     Privacy: free; reads parameters and printed numbers, no rows.
     """
+    account = Account.read((folder / "ledger.json").read_bytes())
+    policy = PolicyFile.load(folder / "policy.toml")
     return (
         ("the fingerprint and the report's id follow from the files", lambda: _identity(folder, document)),
-        ("every charge of the report is the ledger's, at its price", lambda: _charges(folder, document)),
-        ("epsilon and the profile follow from the charges (PLD)", lambda: _headline(folder, document)),
-        ("two other accountants agree (PRV, RDP)", lambda: _opinions(folder, document)),
+        ("every charge of the report is the ledger's, at its price", lambda: _charges(account, document)),
+        ("epsilon and the profile follow from the charges (PLD)", lambda: _headline(account, document)),
+        ("two other accountants agree (PRV, RDP)", lambda: _opinions(account, policy, document)),
         ("the population's total follows from its runs", lambda: _population(document)),
         ("the odds follow from the printed profile", lambda: _odds(document)),
-        ("the verdict follows from the policy", lambda: _verdict(folder, document)),
+        ("the verdict follows from the policy", lambda: _verdict(policy, document)),
     )
 
 
@@ -44,8 +48,8 @@ def _identity(folder: Path, document: ReleaseDocument) -> str:
     return "" if wanted == header.report_id else "the report's id is another one"
 
 
-def _charges(folder: Path, document: ReleaseDocument) -> str:
-    lines = Account.read((folder / "ledger.json").read_bytes()).lines()
+def _charges(account: Account, document: ReleaseDocument) -> str:
+    lines = account.lines()
     printed = document.common.ledger.lines
     if len(lines) != len(printed) or document.common.ledger.count != len(lines):
         return f"the ledger has {len(lines)} charges, the report {len(printed)}"
@@ -60,9 +64,8 @@ def _charges(folder: Path, document: ReleaseDocument) -> str:
     return ""
 
 
-def _headline(folder: Path, document: ReleaseDocument) -> str:
+def _headline(account: Account, document: ReleaseDocument) -> str:
     promise = document.common.promise
-    account = Account.read((folder / "ledger.json").read_bytes())
     if promise.epsilon is None or promise.delta is None or promise.replace_one_epsilon is None:
         return "" if not promise.applies and not document.common.lineage.private else "epsilon is missing"
     if not promise.applies or not document.common.lineage.private:
@@ -74,13 +77,12 @@ def _headline(folder: Path, document: ReleaseDocument) -> str:
     return _profile_differs(promise.profile, account.profile)
 
 
-def _opinions(folder: Path, document: ReleaseDocument) -> str:
+def _opinions(account: Account, policy: PolicyFile, document: ReleaseDocument) -> str:
     promise = document.common.promise
     if promise.epsilon is None:
         return ""
-    account = Account.read((folder / "ledger.json").read_bytes())
     prv, rdp = epsilon_prv(account.events, account.delta), epsilon_rdp(account.events, account.delta)
-    allowed = PolicyFile.load(folder / "policy.toml").policy.limits.accountants_agree
+    allowed = policy.policy.limits.accountants_agree
     if abs(prv - promise.epsilon.value) > allowed * promise.epsilon.value:
         return f"PRV gives {prv:g}, the report {promise.epsilon.value:g}"
     told = {a.kind: a.epsilon for a in promise.accountants}
@@ -123,9 +125,8 @@ def _odds(document: ReleaseDocument) -> str:
     return ""
 
 
-def _verdict(folder: Path, document: ReleaseDocument) -> str:
+def _verdict(policy: PolicyFile, document: ReleaseDocument) -> str:
     common = document.common
-    policy = PolicyFile.load(folder / "policy.toml")
     grounds = Grounds(
         header=common.header,
         promise=common.promise,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -45,9 +46,10 @@ def render_release(document: ReleaseDocument, *, digest: str, signed: tuple[Sign
 
     Privacy: free; a release document holds nothing exact from real rows.
     """
-    page = _environment(document.model_dump_json()).get_template("release.html.j2")
+    page = _environment().get_template("release.html.j2")
     return page.render(
         doc=document,
+        num=_numbers(document),
         c=document.common,
         digest=digest,
         signed=signed,
@@ -62,11 +64,12 @@ def render_internal(document: InternalDocument, *, digest: str, signed: tuple[Si
 
     Privacy: internal only.
     """
-    page = _environment(document.model_dump_json()).get_template("internal.html.j2")
+    page = _environment().get_template("internal.html.j2")
     findings = tuple(item.finding for item in document.findings)
     tables: tuple[FamilyTable, ...] = family_tables(findings)
     return page.render(
         doc=document,
+        num=_numbers(document),
         c=document.common,
         digest=digest,
         signed=signed,
@@ -100,22 +103,26 @@ def _drawn(common: Common) -> Drawn:
 
 
 @lru_cache(maxsize=1)
-def _templates() -> jinja2.BaseLoader:
-    return jinja2.PackageLoader("synthhealth.report", "templates")
-
-
-def _environment(document_json: str) -> jinja2.Environment:
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=_templates(), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("synthhealth.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    told = json.loads(document_json)
+    environment.globals.update(read=reading, css=Markup(_style()))  # noqa: S704  # our own style sheet
+    return environment
+
+
+def _numbers(document: ReleaseDocument | InternalDocument) -> Callable[[str, str], Markup]:
+    told = json.loads(document.model_dump_json())
 
     def num(pointer: str, style: str) -> Markup:
         """The number at a JSON pointer, marked with where it comes from."""
         return marked(told, pointer, style)
 
-    environment.globals.update(num=num, read=reading, css=Markup(_style()))  # noqa: S704  # our own style sheet
-    return environment
+    return num
 
 
 def marked(told: object, pointer: str, style: str) -> Markup:

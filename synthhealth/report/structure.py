@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from privacy.schema import Number, Schema
-from synthhealth.report.parts import Structure
+from synthhealth.report.attack_parts import Structure
 
 # The eighteen kinds of 45 CFR 164.514(b)(2)(i) that a column name can give away.
 _DIRECT = re.compile(

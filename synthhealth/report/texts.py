@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from synthhealth.report.parts import Assumption, Clause, Hazard, SignBox, Term, Unprotected
+from synthhealth.report.accountability import Assumption, Clause, Hazard, SignBox, Term, Unprotected
 
 _HOW = {
     "primary": "primary text read",
