@@ -109,7 +109,7 @@ def require_columns(table: pd.DataFrame, name: str, wanted: tuple[str, ...]) -> 
             refusal(
                 what=f"the {name} table",
                 must=f"have the column{'s' if len(absent) > 1 else ''} {listed}",
-                got=f"{len(table.columns)} columns without {'them' if len(absent) > 1 else 'it'}",
+                got=f"a table of {len(table.columns)} without {'them' if len(absent) > 1 else 'it'}",
                 fix="check that the first line names the columns, separated by commas, spelled as in the schema",
             )
         )

@@ -92,8 +92,10 @@ def dates(column: pd.Series) -> NDArray[np.datetime64]:
     A time with an offset from UTC is brought to UTC; one without is taken as it stands.
     """
     place, cells = pd.factorize(column)
-    texts = pd.Series([_word(cell) for cell in cells.tolist()], dtype=object)
-    read = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
+    different = pd.Series(cells)
+    if not pd.api.types.is_datetime64_any_dtype(different.dtype):
+        different = different.astype("string").str.strip()
+    read = pd.to_datetime(different, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
     known = np.append(read.to_numpy(dtype="datetime64[us]"), np.datetime64("NaT", "us"))
     return np.asarray(known[place])
 

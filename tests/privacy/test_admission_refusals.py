@@ -27,12 +27,12 @@ BAD: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], Callable[[pd.DataFr
     "patients without a column": (
         lambda patients: patients.drop(columns="age"),
         lambda labs: labs,
-        "the patients table must have the column 'age'; got 8 columns without it",
+        "the patients table must have the column 'age'; got a table of 8 without it",
     ),
     "patients without two columns": (
         lambda patients: patients.drop(columns=["age", "ward"]),
         lambda labs: labs,
-        "the patients table must have the columns 'age', 'ward'; got 7 columns without them",
+        "the patients table must have the columns 'age', 'ward'; got a table of 7 without them",
     ),
     "patients without the id": (
         lambda patients: patients.drop(columns="patient_id"),

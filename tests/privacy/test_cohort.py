@@ -112,3 +112,13 @@ def test_labs_of_no_tests_are_an_empty_table(six_schema: Schema, six_tables: tup
     cohort = Cohort.of(six_schema.model_copy(update={"tests": {}}), six_tables[0])
     assert len(cohort.labs) == 0
     assert cohort.records_per_patient().tolist() == [0] * 6
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)), max_size=8))
+def test_sorting_is_the_same_for_rows_in_any_order(rows: list[tuple[int, int, int]]):
+    keys = np.array(rows, dtype=float).reshape(-1, 3)
+    records = Records.sorted(
+        owner=keys[:, 0].astype(int), time=keys[:, 1], test=keys[:, 2].astype(int), value=np.arange(float(len(rows)))
+    )
+    expected = sorted((*row, place) for place, row in enumerate(rows))
+    assert list(zip(records.owner, records.time, records.test, records.value, strict=True)) == expected
