@@ -20,6 +20,7 @@ from synthhealth.report.evidence import (
     Recipient,
     TrainingPractices,
 )
+from synthhealth.report.publish import OWN, SIGNATURES, listed
 from synthhealth.split_key import commitment, read_key
 
 LIBRARIES = ("torch", "opacus", "dp-accounting", "diffprivlib", "numpy", "pandas", "scipy", "scikit-learn")
@@ -51,7 +52,7 @@ def gather(job: Job) -> Evidence:
         versions=_versions(),
         files=released(job),
         findings=(*read_findings(job.output.findings("evaluate")), *read_findings(job.output.findings("attack"))),
-        population=spending.view(job.population) if job.output.private else None,
+        population=spending.standing_of(job.population) if job.output.private else None,
         commitment=_commitment(job),
     )
 
@@ -62,10 +63,8 @@ def released(job: Job) -> tuple[Artefact, ...]:
     Privacy: free; the files are synthetic or public.
     """
     root = job.output.release
-    paths = sorted(
-        path for path in root.rglob("*") if path.is_file() and not path.name.startswith(("report", "VERIFY", "."))
-    )
-    return tuple(_artefact(path.relative_to(root).as_posix(), path.read_bytes()) for path in paths)
+    names = (name for name in listed(root) if name not in OWN and not name.startswith(f"{SIGNATURES}/"))
+    return tuple(_artefact(name, (root / name).read_bytes()) for name in names)
 
 
 def _artefact(name: str, content: bytes) -> Artefact:

@@ -10,7 +10,6 @@ from privacy.plan import Plan
 from privacy.population import Population, Standing
 from privacy.schema import Schema
 from synthhealth.config import Config
-from synthhealth.report.evidence import PopulationView
 from synthhealth.results import Account, EntryLine, PopulationLine
 
 
@@ -96,23 +95,3 @@ def finish_if_open(population: Population, run_id: str) -> None:
     standing = standing_of(population)
     if standing is not None and any(run.run_id == run_id and run.state == "reserved" for run in standing.runs):
         population.finish(run_id)
-
-
-def view(population: Population) -> PopulationView | None:
-    """The account as the report shows it; None where nothing was ever written.
-
-    Privacy: free; reads no rows.
-    """
-    standing = standing_of(population)
-    if standing is None:
-        return None
-    return PopulationView(
-        id=standing.population_id,
-        epsilon=standing.spent,
-        delta=standing.ceiling.delta,
-        ceiling_epsilon=standing.ceiling.epsilon,
-        ceiling_delta=standing.ceiling.delta,
-        releases=len(standing.runs),
-        head_sha256=standing.head,
-        count=standing.records,
-    )
