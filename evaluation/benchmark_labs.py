@@ -93,7 +93,7 @@ def pair_counts(draws: Draws, code: Ints) -> Floats:
     result[:, :, :bins, bins] = alone[:, None, :] - both.sum(axis=3)
     result[:, :, bins, :bins] = alone[None, :, :] - both.sum(axis=2)
     result[:, :, bins, bins] = total - result.sum(axis=(2, 3))
-    return result.reshape(tests, tests, -1)
+    return result.reshape(tests, tests, (bins + 1) ** 2)
 
 
 def lag_counts(draws: Draws, code: Ints) -> Floats:
@@ -132,8 +132,8 @@ def within_patient_spread(cohort: Cohort, draws: Draws) -> Floats:
     mean = np.bincount(key, value, minlength=size) / np.maximum(number, 1)
     squares = np.bincount(key, (value - mean[key]) ** 2, minlength=size)
     several = number > 1
-    inner = np.where(several, np.sqrt(squares / np.maximum(number - 1, 1)), 0.0).reshape(-1, draws.tests)
-    people = several.reshape(-1, draws.tests).sum(axis=0)
+    inner = np.where(several, np.sqrt(squares / np.maximum(number - 1, 1)), 0.0).reshape(draws.patients, draws.tests)
+    people = several.reshape(draws.patients, draws.tests).sum(axis=0)
     whole = np.array(
         [value[draws.test == test].std() if (draws.test == test).any() else 0.0 for test in range(draws.tests)]
     )

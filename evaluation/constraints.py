@@ -48,7 +48,8 @@ def _patient_rules(cohort: Cohort) -> tuple[Broken, ...]:
     numbers = {name: kind for name, kind in columns.items() if isinstance(kind, Number)}
     none = np.zeros(len(cohort), dtype=np.bool_)
     outside = [_outside(cohort.numbers(name), kind.low, kind.high) for name, kind in numbers.items()]
-    rough = [off_grid(cohort.numbers(name), kind.grid.snap(cohort.numbers(name))) for name, kind in numbers.items()]
+    off = [off_grid(cohort.numbers(name), kind.grid.snap(cohort.numbers(name))) for name, kind in numbers.items()]
+    rough = [mask & ~beyond for mask, beyond in zip(off, outside, strict=True)]
     free = cohort.schema.free_columns
     absent = [cohort.patients[name].isna().to_numpy() for name, kind in free.items() if not kind.missing]
     twice = len(cohort) - cohort.patients["patient_id"].nunique()
@@ -107,7 +108,7 @@ def _value_rules(cohort: Cohort, real_test: Mask) -> tuple[Mask, Mask]:
             continue
         low, high = kind.bounds
         outside[mine] = ~((value >= low) & (value <= high))
-        rough[mine] = off_grid(value, kind.grid.snap(value))
+        rough[mine] = off_grid(value, kind.grid.snap(value)) & ~outside[mine]
     return outside, rough
 
 
@@ -135,7 +136,7 @@ def _foreign_codes(cohort: Cohort) -> list[Mask]:
 
 
 def off_grid(values: NDArray[np.float64], snapped: NDArray[np.float64]) -> Mask:
-    """Known values that are not exactly the grid value nearest to them, unless they lie beyond its ends."""
+    """Known values that are not exactly the grid value nearest to them."""
     near = np.abs(values - snapped) <= np.abs(snapped) * np.finfo(np.float64).eps
     return np.isfinite(values) & ~near
 

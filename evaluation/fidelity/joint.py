@@ -18,7 +18,7 @@ from privacy.cohort import Cohort
 from privacy.randomness import public
 from privacy.schema import Category
 
-PAIR_BINS, TRIPLE_BINS, MOST_PAIRS, TRIPLES, MOST_CELLS = 20, 8, 500, 100, 24
+PAIR_BINS, TRIPLE_BINS, MOST_PAIRS, TRIPLES, MOST_CELLS = 20, 6, 500, 100, 24
 PATTERNS, VARIABLES, FEWEST, NO_SPREAD = 60, 60, 30, 1e-12
 
 
@@ -32,14 +32,14 @@ class MergedColumn:
     size: int
 
     @staticmethod
-    def of(train: Cohort, name: str, bins: int) -> MergedColumn:
-        """Keep the most frequent cells, at most 24; the judge's choice, nothing that leaves the house.
+    def of(train: Cohort, name: str, bins: int, *, most: int = MOST_CELLS) -> MergedColumn:
+        """Keep the `most` frequent cells; the judge's choice, nothing that leaves the house.
 
         Privacy: internal only.
         """
         cells, size = column_cells(train, name, bins)
         number = np.bincount(cells, minlength=size)
-        keep = np.sort(np.argsort(-number, kind="stable")[:MOST_CELLS])
+        keep = np.sort(np.argsort(-number, kind="stable")[:most])
         merged = np.full(size, len(keep), dtype=np.int64)
         merged[keep] = np.arange(len(keep))
         return MergedColumn(name=name, bins=bins, merged=merged, size=len(keep) + 1)
@@ -58,7 +58,7 @@ def two_way(arms: Arms, *, seed: int = 0) -> Finding:
 
 
 def three_way(arms: Arms, *, seed: int = 0) -> Finding:
-    """A hundred random triples of columns, eight public bins each.
+    """A hundred random triples of columns, six public bins each.
 
     Privacy: internal only.
     """
@@ -119,7 +119,8 @@ def correlation_difference(left: Floats, right: Floats) -> Floats:
 
 
 def _joint(arms: Arms, width: int, bins: int, most: int, seed: int, *, test: str, title: str) -> Finding:
-    columns = [MergedColumn.of(arms.train.cohort, name, bins) for name in arms.schema.columns]
+    train = arms.train.cohort
+    columns = [MergedColumn.of(train, name, bins, most=min(bins, MOST_CELLS) + 1) for name in arms.schema.columns]
     sets = list(combinations(range(len(columns)), width))
     chosen = sorted(public(seed, "fidelity", test).permutation(len(sets))[:most].tolist())
     sets = [sets[place] for place in chosen]
