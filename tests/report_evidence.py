@@ -107,8 +107,8 @@ def attacks() -> tuple[Finding, ...]:
             estimate("TPR at 10 % FPR", 0.0891, 0.1011, 0.1153), verdict=quiet,
         ),
         attack(
-            Family.MEMBERSHIP, "Membership in the worst group", estimate("worst group excess", 0.0031, 0.0312, 0.0671),
-            verdict=quiet,
+            Family.MEMBERSHIP, "Membership in the worst group",
+            estimate("excess over holdout, worst group", 0.0031, 0.0312, 0.0671), verdict=quiet,
         ),
         attack(Family.SINGLING_OUT, "Singling out", estimate("excess", -0.012, 0.004, 0.021), verdict=quiet),
         attack(Family.LINKABILITY, "Linkability", estimate("excess", -0.009, 0.006, 0.022), verdict=quiet),

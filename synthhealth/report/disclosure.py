@@ -21,7 +21,7 @@ AXES = {
     Family.COPIES: ("singling out", "no record isolation"),
 }
 CEILING_FPR = (0.001, 0.01, 0.1)
-_TPR = re.compile(r"tpr\D*([\d.]+)\s*(%?)", re.IGNORECASE)
+_TPR = re.compile(r"tpr at ([\d.]+) ?% fpr")
 
 
 def attack_rows(findings: tuple[Finding, ...], *, step: float, profile: Profile) -> tuple[AttackRow, ...]:
@@ -57,17 +57,15 @@ def round_up(value: float, step: float) -> float:
 def measure_name(finding: Finding, estimate: Estimate) -> str:
     """The report's word for what an estimate measures; empty when it stays inside."""
     name = estimate.name.lower()
-    tpr = _TPR.search(name)
-    if "worst" in name or (estimate is finding.headline and "worst" in finding.test.lower()):
+    tpr = _TPR.fullmatch(name)
+    if "worst group" in name:
         return "worst group"
-    if "auc" in name:
+    if name == "auc":
         return "auc"
     if tpr is not None:
-        fpr = float(tpr[1]) / 100.0 if tpr[2] else float(tpr[1])
-        return f"tpr at fpr {fpr:g}"
-    if estimate is finding.headline and finding.family not in (Family.MEMBERSHIP, Family.DISTANCE):
-        return "excess"
-    return "excess" if "excess" in name or name == "risk" else ""
+        return f"tpr at fpr {float(tpr[1]) / 100.0:g}"
+    membership = finding.family in (Family.MEMBERSHIP, Family.DISTANCE)
+    return "excess" if estimate is finding.headline and not membership else ""
 
 
 def size_class(n: int) -> int:

@@ -105,15 +105,18 @@ def _limit(name: str, title: str, found: tuple[RoundedMeasure, ...], high: float
 
 
 def _copies(rows: tuple[AttackRow, ...]) -> Check:
-    """Rounding could hide one copied patient in a large release, so that the finding's own verdict counts too."""
+    """The finding's own verdict decides: it is corrected for the number of attacks, and rounding hides no copy."""
     title, required = "Copied patients or runs of records", "no more than the holdout shows"
     found = _found(rows, (), "excess")
     if len(found) == 0:
         return _make("copies", title, "not measured", required, "not_measured", "not measured")
     worst = max(found, key=lambda m: (m.low, m.high))
     observed = f"{_plain(worst.low)} to {_plain(worst.high)}"
-    if worst.low > 0.0 or any(row.verdict == Verdict.LEAK.value for row in rows):
+    if any(row.verdict == Verdict.LEAK.value for row in rows):
         return _make("copies", title, observed, required, "fail", "more copies of training patients than of others")
+    if worst.low > 0.0:
+        why = "more copies of training patients than of others, by this attack alone"
+        return _make("copies", title, observed, required, "review", why)
     return _make("copies", title, observed, required, "pass", "")
 
 
@@ -122,26 +125,40 @@ def _plain(value: float) -> str:
 
 
 def _controls(rows: tuple[AttackRow, ...]) -> Check:
-    title, required = "Controls behaved", "every control gives its known answer"
-    bad = [row for row in rows if row.verdict in _UNUSABLE]
+    title, required = "Controls behaved", "no false alarm; every kind of attack caught a planted leak"
     if len(rows) == 0:
         return _make("controls", title, "no attack ran", required, "not_measured", "no attack ran")
+    bad = [row for row in rows if _spoils(row, rows)]
+    usable = sum(row.verdict not in _UNUSABLE for row in rows)
+    observed = f"{usable} of {len(rows)} attacks usable"
     if len(bad) == 0:
-        return _make("controls", title, f"{len(rows)} attacks, all usable", required, "pass", "")
-    names = ", ".join(f"{row.title} ({row.verdict.lower()})" for row in bad[:3])
-    more = "" if len(bad) <= 3 else f" and {len(bad) - 3} more"  # noqa: PLR2004  # three fit on one line
-    why = f"inconclusive: {names}{more}"
-    return _make("controls", title, f"{len(bad)} of {len(rows)} not usable", required, "review", why)
+        return _make("controls", title, observed, required, "pass", "")
+    names = ", ".join(f"{row.title} ({row.verdict.lower()})" for row in bad[:2])
+    more = f" and {len(bad) - 2} more" if len(bad) > 2 else ""  # noqa: PLR2004  # two fit on a line
+    return _make("controls", title, observed, required, "review", f"inconclusive: {names}{more}")
+
+
+def _spoils(row: AttackRow, rows: tuple[AttackRow, ...]) -> bool:
+    """A false alarm or a crash always counts; an attack without power only where no other of its kind had any."""
+    if row.verdict in (Verdict.INVALID.value, Verdict.INCONCLUSIVE.value):
+        return True
+    if row.verdict not in _UNUSABLE:
+        return False
+    kind = _MEMBERSHIP if row.family in _MEMBERSHIP else (row.family,)
+    return not any(other.family in kind and other.verdict not in _UNUSABLE for other in rows)
 
 
 def _within_ceiling(rows: tuple[AttackRow, ...]) -> Check:
     """No attack may do better than the guarantee allows; a detected leak below the ceiling is for a person."""
     title, required = "Attacks stay under the ceiling", "no lower limit above the guarantee's ceiling"
-    over = [row.title for row in rows if _above(row)]
+    over = [row for row in rows if _above(row)]
     leaks = [row.title for row in rows if row.verdict == Verdict.LEAK.value]
-    if len(over) > 0:
-        why = f"{over[0]} does better than the guarantee allows: stop, and treat it as a bug"
+    if any(row.verdict == Verdict.LEAK.value for row in over):
+        why = f"{over[0].title} does better than the guarantee allows: stop, and treat it as a bug"
         return _make("ceiling", title, f"{len(over)} above", required, "fail", why)
+    if len(over) > 0:
+        why = f"{over[0].title} lies above the ceiling, but not clearly: repeat it with more patients"
+        return _make("ceiling", title, f"{len(over)} above", required, "review", why)
     if len(leaks) > 0:
         why = f"a leak was detected below the ceiling: {', '.join(leaks[:3])}"
         return _make("ceiling", title, f"{len(leaks)} leaks detected", required, "review", why)

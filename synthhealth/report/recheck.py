@@ -6,15 +6,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from privacy.accounting import epsilon_of, epsilon_rdp, profile_of
+from privacy.accounting import epsilon_rdp
 from privacy.events import event_from_json
-from synthhealth.report.account import EPSILONS, Account
+from synthhealth.report.account import EPSILONS, Account, price, profile, second_price
 from synthhealth.report.assemble import files_fingerprint, odds_of, report_id
 from synthhealth.report.document import ReleaseDocument
 from synthhealth.report.judge import Grounds, judge
 from synthhealth.report.parts import ProfilePoint
 from synthhealth.report.policy import PolicyFile
-from synthhealth.report.prv import epsilon_prv
 
 CLOSE = 1e-4
 
@@ -81,7 +80,7 @@ def _opinions(account: Account, policy: PolicyFile, document: ReleaseDocument) -
     promise = document.common.promise
     if promise.epsilon is None:
         return ""
-    prv, rdp = epsilon_prv(account.events, account.delta), epsilon_rdp(account.events, account.delta)
+    prv, rdp = second_price(account.events, account.delta), epsilon_rdp(account.events, account.delta)
     allowed = policy.policy.limits.accountants_agree
     if abs(prv - promise.epsilon.value) > allowed * promise.epsilon.value:
         return f"PRV gives {prv:g}, the report {promise.epsilon.value:g}"
@@ -97,14 +96,14 @@ def _population(document: ReleaseDocument) -> str:
     if total is None:
         return ""
     events = tuple(event_from_json(json.loads(text)) for run in total.runs for text in run.events)
-    spent = epsilon_of(events, total.delta) if len(events) > 0 else 0.0
+    spent = price(events, total.delta)
     if not _near(spent, total.epsilon) or not _near(total.ceiling_epsilon - spent, total.left_epsilon, tiny=1e-4):
         return f"all runs together cost {spent:g}"
     for run in total.runs:
         alone = tuple(event_from_json(json.loads(text)) for text in run.events)
-        if len(alone) > 0 and not _near(epsilon_of(alone, total.delta), run.epsilon_alone):
-            return f"run {run.run_id} costs {epsilon_of(alone, total.delta):g}"
-    return _profile_differs(total.profile, profile_of(events, EPSILONS))
+        if not _near(price(alone, total.delta), run.epsilon_alone):
+            return f"run {run.run_id} costs {price(alone, total.delta):g}"
+    return _profile_differs(total.profile, profile(events))
 
 
 def _profile_differs(printed: tuple[ProfilePoint, ...], mine: tuple[tuple[float, float], ...]) -> str:

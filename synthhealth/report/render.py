@@ -31,6 +31,14 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """The words on top of every page, and whether every role has signed."""
+
+    words: str
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
     """The figures of one document; None where there is nothing to draw."""
 
@@ -55,7 +63,7 @@ def render_release(document: ReleaseDocument, *, digest: str, signed: tuple[Sign
         signed=signed,
         drawn=_drawn(document.common),
         edition="Release edition",
-        page_mark=page_mark(document.common, signed, inside=False),
+        mark=page_mark(document.common, signed, inside=False),
     )
 
 
@@ -75,21 +83,21 @@ def render_internal(document: InternalDocument, *, digest: str, signed: tuple[Si
         signed=signed,
         drawn=_drawn(document.common),
         edition="Internal edition",
-        page_mark=page_mark(document.common, signed, inside=True),
+        mark=page_mark(document.common, signed, inside=True),
         tables=tables,
         gaps=gap_figure(findings),
         said=said,
     )
 
 
-def page_mark(common: Common, signed: tuple[Signed, ...], *, inside: bool) -> str:
+def page_mark(common: Common, signed: tuple[Signed, ...], *, inside: bool) -> Mark:
     """The line on top of every page: what is missing, and whether the page may leave."""
     roles = {box.role for box in common.sign_off}
     done = {s.role for s in signed if s.decision == "signed"} & roles
     words = ["INTERNAL: must not leave the institution"] if inside else []
     words += [common.header.stamp] if common.header.stamp != "" else []
     words.append("UNSIGNED" if len(done) == 0 else f"signed by {len(done)} of {len(roles)} roles")
-    return " · ".join(words)
+    return Mark(words=" · ".join(words), signed=len(done) == len(roles))
 
 
 def _drawn(common: Common) -> Drawn:
