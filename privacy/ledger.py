@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from privacy.budget import Guarantee
-from privacy.errors import BudgetError, refusal
+from privacy.errors import BudgetError, CheckError, refusal
 from privacy.plan import Charge, Plan
 from privacy.randomness import secret_bytes
 
@@ -45,13 +45,15 @@ class Ledger:
     in the population's ledger; without one a random name is taken.
     """
 
-    __slots__ = ("_entries", "_lock", "_open", "plan", "run_id")
+    __slots__ = ("_entries", "_exposed", "_lock", "_open", "_reserved", "plan", "run_id")
 
     def __init__(self, plan: Plan, population: Reservation | None = None, run_id: str | None = None) -> None:
         self.plan = plan
         self.run_id = secret_bytes(8).hex() if run_id is None else run_id
         self._entries: tuple[Entry, ...] = ()
         self._open: frozenset[bytes] = frozenset()
+        self._exposed = False
+        self._reserved = population is not None
         self._lock = threading.Lock()
         if population is not None:
             population.reserve(self.run_id, plan)
@@ -98,15 +100,49 @@ class Ledger:
             self._open -= {receipt.token}
             return receipt.charge
 
+    @property
+    def exposed(self) -> bool:
+        """Whether rows were opened without protection, so that the run promises nothing."""
+        return self._exposed
+
+    def expose(self) -> None:
+        """Note that rows are opened without protection; from here on the run has no guarantee.
+
+        Raises BudgetError where the plan has a charge or a population was charged: a run either
+        pays for every look or promises nothing, and never both.
+        """
+        if self.plan.charges or self._reserved:
+            raise BudgetError(
+                refusal(
+                    what="a look without protection",
+                    must="belong to a run that promises nothing",
+                    got=f"one with {len(self.plan.charges)} charges; requested infinity, remaining 0",
+                    fix="use the engine that is marked UNSAFE, or pay for each look",
+                )
+            )
+        self._exposed = True
+
     def guarantee(self) -> Guarantee:
-        """What the run promises: the whole plan's price, spent or not."""
+        """What the run promises: the whole plan's price, spent or not.
+
+        Raises CheckError when rows were opened without protection: there is no promise then.
+        """
+        if self._exposed:
+            raise CheckError(
+                refusal(
+                    what="a run's guarantee",
+                    must="be asked of a run that paid for each look",
+                    got="one that opened its rows without protection",
+                    fix="use a private engine",
+                )
+            )
         return self.plan.guarantee()
 
     def to_json(self) -> Mapping[str, object]:
-        """The content of release/ledger.json: plan, spends in order, guarantee with its profile."""
+        """The content of ledger.json: plan, spends in order, guarantee with its profile, null where there is none."""
         return {
             **self.plan.to_json(),
             "run_id": self.run_id,
             "spent": [entry.charge.name for entry in self._entries],
-            "guarantee": dict(self.guarantee().to_json()),
+            "guarantee": None if self._exposed else dict(self.guarantee().to_json()),
         }

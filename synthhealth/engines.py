@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from privacy.budget import Budget
-from privacy.errors import ConfigError, refusal
 from privacy.schema import Schema
 from synthhealth.generators.protocol import Engine, EngineName, Model, ModelState
 
 
 def make_engine(name: EngineName, schema: Schema, budget: Budget, *, cohort_size: int, seed: int) -> Engine:
     """The engine of that name for these public facts.
-
-    Raises ConfigError for an engine that is not in this version.
 
     Privacy: free; reads no rows.
     """
@@ -24,14 +21,18 @@ def make_engine(name: EngineName, schema: Schema, budget: Budget, *, cohort_size
             from synthhealth.generators.marginal import MarginalEngine
 
             return MarginalEngine.of(schema, budget, cohort_size, seed)
-        case "vae-dpsgd" | "vae-nonprivate":
-            raise _not_here(name)
+        case "vae-dpsgd":
+            from synthhealth.generators.dpsgd.engine import DpsgdEngine
+
+            return DpsgdEngine.of(schema, budget, cohort_size, seed)
+        case "vae-nonprivate":
+            from synthhealth.generators.dpsgd.unprotected import UnprotectedEngine
+
+            return UnprotectedEngine.of(schema, budget, cohort_size, seed)
 
 
 def restore_model(name: EngineName, schema: Schema, state: ModelState) -> Model:
     """The model that was saved under the engine's name.
-
-    Raises ConfigError for an engine that is not in this version.
 
     Privacy: free; reads no real rows.
     """
@@ -45,10 +46,6 @@ def restore_model(name: EngineName, schema: Schema, state: ModelState) -> Model:
 
             return restore_marginal(schema, state)
         case "vae-dpsgd" | "vae-nonprivate":
-            raise _not_here(name)
+            from synthhealth.generators.dpsgd.engine import restore as restore_autoencoder
 
-
-def _not_here(name: EngineName) -> ConfigError:
-    return ConfigError(
-        refusal(what=f"engine {name!r}", must="be in this version", got="one that is not", fix="use vae or marginal")
-    )
+            return restore_autoencoder(schema, state)

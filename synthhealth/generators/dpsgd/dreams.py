@@ -106,7 +106,7 @@ class _Night:
     def _values(self, state: torch.Tensor, bits: torch.Tensor, last: torch.Tensor, active: int) -> torch.Tensor:
         decoder = self.decoder
         weights = decoder.value_weights(state, last[:, None], self.level[:active])[:, 0]
-        link = (decoder.value_link.weight * decoder.value_link.mask).unflatten(0, (self.ground.tests, VALUE_WAVES))
+        link = (decoder.value_link.weight * decoder.value_link.mask).reshape(self.ground.tests, VALUE_WAVES, -1)
         bins, rank = torch.zeros_like(last), torch.zeros_like(bits)
         for t in range(self.ground.tests):
             mine = torch.nonzero(bits[:, t])[:, 0]

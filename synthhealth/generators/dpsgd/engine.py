@@ -72,7 +72,7 @@ class DpsgdEngine:
         progress("histograms", 0, 1)
         ground = Ground.of(first_looks(PaidLooks(gate=gate), layout))
         progress("histograms", 1, 1)
-        network = Network(ground, public(self.seed, "dpsgd", "network"))
+        network = Network(ground, public(self.seed, "autoencoder", "network"))
         room = Training.enter(gate, "training")
         encoded = Encoded.of(room.rows, ground)
         lesson = Lesson(network, ground, encoded, room.rows.ids, secret_bytes(KEY_BYTES))

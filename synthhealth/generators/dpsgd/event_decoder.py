@@ -17,7 +17,8 @@ from synthhealth.generators.events.gaps import GapHead
 class EventDecoder(nn.Module):
     """Heads over one hidden state a draw, made of the patient and of what was seen before the draw.
 
-    Tests in a draw come in the schema's order: a test sees which earlier tests the draw holds,
+    What all tests share (`habit`, `inertia`, `pull`) is learnt from the records of all of them, next
+    to what is a test's own. Tests in a draw come in the schema's order: a test sees which earlier tests the draw holds,
     a value sees the ranks of the values of earlier tests.
     """
 
@@ -37,6 +38,9 @@ class EventDecoder(nn.Module):
         self.value = linear(hidden, tests * VALUE_WAVES)
         self.value_last = embedding(tests * (VALUE_BINS + 1), VALUE_WAVES)
         self.value_level = embedding(tests * LEVELS, VALUE_WAVES)
+        self.habit = linear(2, 1, bias=False)
+        self.inertia = embedding(VALUE_BINS + 1, VALUE_WAVES)
+        self.pull = embedding(LEVELS, VALUE_WAVES)
         self.value_link = MaskedLinear(before.repeat_interleave(VALUE_WAVES, dim=0))
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
@@ -63,15 +67,17 @@ class EventDecoder(nn.Module):
         """Logits that a draw holds each test, of which only earlier ones in `bits` count, [n, D, T]."""
         ever = (last < VALUE_BINS).to(torch.float64)
         link = self.panel_link(torch.cat([bits, previous, ever], dim=2))
-        logits: torch.Tensor = self.panel_base + self.panel(state) + link
+        habit = self.habit(torch.stack([previous, ever], dim=3))[..., 0]
+        logits: torch.Tensor = self.panel_base + self.panel(state) + link + habit
         return logits
 
     def value_weights(self, state: torch.Tensor, last: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
         """Weights on the value waves without those of the draw's earlier tests, [n, D, T, VALUE_WAVES]."""
         place = torch.arange(self.tests)
         own = self.value_last(place * (VALUE_BINS + 1) + last) + self.value_level(place * LEVELS + level)[:, None]
-        shared: torch.Tensor = self.value(state).unflatten(2, (self.tests, VALUE_WAVES))
-        return shared + own
+        shared = self.inertia(last) + self.pull(level)[:, None]
+        weights: torch.Tensor = self.value(state).reshape(*own.shape) + own + shared
+        return weights
 
     def _gap_loss(self, state: torch.Tensor, batch: Batch) -> torch.Tensor:
         chances = torch.log_softmax(batch.gap_base + self.gap(state), dim=2)
@@ -84,8 +90,8 @@ class EventDecoder(nn.Module):
 
     def _value_loss(self, state: torch.Tensor, batch: Batch) -> torch.Tensor:
         rank = ranks(self.tilt, batch.value) * batch.bits
-        link = self.value_link(rank).unflatten(2, (self.tests, VALUE_WAVES))
-        weights = self.value_weights(state, batch.last, batch.level) + link
+        weights = self.value_weights(state, batch.last, batch.level)
+        weights = weights + self.value_link(rank).reshape(*weights.shape)
         logits = self.value_base + torch.einsum("ndtw,tvw->ndtv", weights, self.basis)
         chances = torch.log_softmax(logits, dim=3)
         return -(chances.gather(3, batch.value[..., None])[..., 0] * batch.bits).sum(dim=(1, 2))

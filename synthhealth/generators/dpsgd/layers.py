@@ -11,13 +11,13 @@ from torch import nn
 
 def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
     """A linear layer in float64, not yet initialised."""
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias, dtype=torch.float64)
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias, dtype=torch.float64)  # type: ignore[no-untyped-call]
     return layer
 
 
 def embedding(rows: int, width: int) -> nn.Embedding:
     """A table of `rows` vectors in float64, not yet initialised."""
-    table: nn.Embedding = nn.utils.skip_init(nn.Embedding, rows, width, dtype=torch.float64)
+    table: nn.Embedding = nn.utils.skip_init(nn.Embedding, rows, width, dtype=torch.float64)  # type: ignore[no-untyped-call]
     return table
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from opacus import GradSampleModule
 
-from privacy.randomness import secret_bytes
 from synthhealth.generators.dpsgd.adam import Adam, rate_at
 from synthhealth.generators.dpsgd.batch import Batch, blocks_of
 from synthhealth.generators.dpsgd.chance import latent_chance
 from synthhealth.generators.dpsgd.encoded import Encoded
 from synthhealth.generators.dpsgd.ground import Ground
-from synthhealth.generators.dpsgd.network import LATENT, Network, set_weights, weights_of
+from synthhealth.generators.dpsgd.network import LATENT, Network, gradient_of, set_weights, weights_of
 from synthhealth.generators.protocol import Progress
 from synthhealth.generators.training import Training, gradient_rows
 
@@ -45,16 +45,15 @@ class Lesson:
     Privacy: internal only.
     """
 
-    def __init__(self, network: Network, ground: Ground, encoded: Encoded, ids: NDArray[np.object_], key: bytes) -> None:
+    def __init__(
+        self, network: Network, ground: Ground, encoded: Encoded, ids: NDArray[np.object_], key: bytes
+    ) -> None:
         self.network, self.ground, self.encoded, self.ids, self.key = network, ground, encoded, ids, key
-        self.wrapped = GradSampleModule(network, loss_reduction="sum")
 
-    def gradients(self, rows: Places, step: int) -> Iterator[Floats]:
-        """Blocks of per-patient gradients [patients, weights] of the patients at `rows`."""
-        for block in blocks_of(self.encoded, rows):
-            chance = latent_chance(self.key, self.ids[block], step=step, size=LATENT)
-            losses = self.wrapped(Batch.of(self.encoded, block, self.ground), chance)
-            yield gradient_rows(self.wrapped, losses.sum(), len(block)).numpy()
+    def inputs(self, block: Places, step: int) -> tuple[Batch, torch.Tensor]:
+        """The patients at `block` as tensors, and each one's own chance in this step."""
+        chance = latent_chance(self.key, self.ids[block], step=step, size=LATENT)
+        return Batch.of(self.encoded, block, self.ground), chance
 
 
 def learn_privately(room: Training, lesson: Lesson, recipe: Recipe, progress: Progress) -> None:
@@ -62,16 +61,57 @@ def learn_privately(room: Training, lesson: Lesson, recipe: Recipe, progress: Pr
 
     Privacy: what was paid for when the room was entered; everything after a sum is post-processing.
     """
-    weights = weights_of(lesson.network)
+    wrapped = GradSampleModule(lesson.network, loss_reduction="sum")
+
+    def noisy(step: int, size: int) -> Floats:
+        def gradients(rows: Places) -> Iterator[Floats]:
+            return patient_gradients(wrapped, lesson, rows, step)
+
+        return room.step(gradients, size, max_grad_norm=recipe.max_grad_norm)
+
+    _descend(lesson.network, noisy, recipe, progress)
+
+
+def patient_gradients(wrapped: GradSampleModule, lesson: Lesson, rows: Places, step: int) -> Iterator[Floats]:
+    """Blocks of gradients [patients, weights] of the patients at `rows`, each of the patient's own loss.
+
+    Privacy: internal only.
+    """
+    for block in blocks_of(lesson.encoded, rows):
+        losses = wrapped(*lesson.inputs(block, step))
+        yield gradient_rows(wrapped, losses.sum(), len(block)).numpy()
+
+
+def learn_openly(lesson: Lesson, recipe: Recipe, rng: np.random.Generator, progress: Progress) -> None:
+    """Train the lesson's network on plain sums over shuffled batches: no clipping, no noise, no promise.
+
+    Privacy: internal only; outside every guarantee.
+    """
+    batch, n = round(recipe.expected_batch), len(lesson.encoded)
+    passes = 1 + recipe.steps * batch // max(1, n)
+    order = np.concatenate([rng.permutation(n) for _ in range(passes)])
+
+    def plain(step: int, size: int) -> Floats:
+        total = np.zeros(size)
+        for block in blocks_of(lesson.encoded, np.sort(order[step * batch : (step + 1) * batch])):
+            lesson.network.zero_grad()
+            losses = lesson.network(*lesson.inputs(block, step))
+            losses.sum().backward()
+            total += gradient_of(lesson.network)
+        return total
+
+    _descend(lesson.network, plain, recipe, progress)
+
+
+def _descend(network: Network, summed: Callable[[int, int], Floats], recipe: Recipe, progress: Progress) -> None:
+    """Adam on the sums of all steps; ends at the mean of the weights over the tail of them."""
+    weights = weights_of(network)
     adam, tail = Adam.start(len(weights)), np.zeros_like(weights)
     first = recipe.steps - max(1, round(recipe.tail * recipe.steps))
     for step in range(recipe.steps):
-        noisy = room.step(
-            lambda rows, now=step: lesson.gradients(rows, now), len(weights), max_grad_norm=recipe.max_grad_norm
-        )
-        adam = adam.seen(noisy / recipe.expected_batch)
+        adam = adam.seen(summed(step, len(weights)) / recipe.expected_batch)
         weights = weights - rate_at(step, recipe.steps, recipe.rate) * adam.direction
-        set_weights(lesson.network, weights)
+        set_weights(network, weights)
         tail += weights * (step >= first)
-        progress("private steps", step + 1, recipe.steps)
-    set_weights(lesson.network, tail / (recipe.steps - first))
+        progress("steps", step + 1, recipe.steps)
+    set_weights(network, tail / (recipe.steps - first))

@@ -24,7 +24,7 @@ class MaskedLinear(nn.Module):
         return nn.functional.linear(x, self.weight * self.mask)
 
 
-@register_grad_sampler(MaskedLinear)
+@register_grad_sampler(MaskedLinear)  # type: ignore[untyped-decorator]  # Opacus says nothing of types
 def _per_patient(
     layer: MaskedLinear, activations: list[torch.Tensor], backprops: torch.Tensor
 ) -> dict[nn.Parameter, torch.Tensor]:

@@ -12,6 +12,7 @@ from synthhealth.generators.dpsgd.encoder import Encoder
 from synthhealth.generators.dpsgd.event_decoder import EventDecoder
 from synthhealth.generators.dpsgd.ground import Ground
 from synthhealth.generators.dpsgd.layers import initialise, linear
+from synthhealth.generators.dpsgd.prior import believe
 from synthhealth.generators.dpsgd.row_decoder import RowDecoder
 
 Floats = NDArray[np.float64]
@@ -20,7 +21,21 @@ LATENT = 12
 FREE_NATS = 0.1
 _OUTPUTS = frozenset(
     {"row.latent", "row.earlier"}
-    | {f"events.{name}" for name in ("gap", "panel", "panel_link", "value", "value_last", "value_level", "value_link")}
+    | {
+        f"events.{name}"
+        for name in (
+            "gap",
+            "panel",
+            "panel_link",
+            "value",
+            "value_last",
+            "value_level",
+            "value_link",
+            "habit",
+            "inertia",
+            "pull",
+        )
+    }
 )
 
 
@@ -34,6 +49,8 @@ class Network(nn.Module):
         self.row = RowDecoder(ground, hidden=HIDDEN)
         self.events = EventDecoder(ground, hidden=HIDDEN) if ground.tests else None
         initialise(self, _OUTPUTS, rng)
+        if self.events is not None:
+            believe(self.events)
 
     def forward(self, batch: Batch, chance: torch.Tensor) -> torch.Tensor:
         """Each patient's negative evidence bound, shape [n], from the patient's own `chance` [n, LATENT] alone.
@@ -55,6 +72,15 @@ class Network(nn.Module):
 def weights_of(network: nn.Module) -> Floats:
     """All weights in one row, in the parameters' order."""
     return np.concatenate([parameter.detach().numpy().ravel() for parameter in network.parameters()])
+
+
+def gradient_of(network: nn.Module) -> Floats:
+    """The gradients of all weights in one row, 0 where there is none."""
+    rows = [
+        np.zeros(parameter.numel()) if parameter.grad is None else parameter.grad.numpy().ravel()
+        for parameter in network.parameters()
+    ]
+    return np.concatenate(rows)
 
 
 def set_weights(network: nn.Module, weights: Floats) -> None:
