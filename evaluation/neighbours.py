@@ -47,10 +47,12 @@ def nearest(queries: NDArray[np.float32], points: NDArray[np.float32], k: int) -
 
     Privacy: internal only, when either side is real.
     """
+    if len(points) == 0:
+        raise ValueError("there are no points to be near to")
     wanted = min(k, len(points))
     spare = min(wanted + _SPARE, len(points))
     # a common origin near the data keeps |a|^2 small, and with it the rounding of the expansion
-    origin = points.mean(axis=0, dtype=np.float64).astype(np.float32) if len(points) else np.float32(0)
+    origin = points.mean(axis=0, dtype=np.float64).astype(np.float32)
     search = NearestNeighbors(n_neighbors=spare, algorithm="brute", metric="sqeuclidean").fit(points - origin)
     candidates = search.kneighbors(queries - origin, return_distance=False)
     distance = _measured(queries, points, candidates)
@@ -72,17 +74,3 @@ def _measured(
         gap = points[candidates[start:stop]] - queries[start:stop, None, :]
         result[start:stop] = np.sqrt(np.einsum("ncd,ncd->nc", gap, gap, dtype=np.float64))
     return result
-
-
-def merged(one: Neighbours, two: Neighbours, *, offset: int) -> Neighbours:
-    """The nearest of two searches of the same queries; `offset` is added to the indices of `two`.
-
-    Keeps as many neighbours as the longer of the two lists.
-    """
-    k = max(one.distance.shape[1], two.distance.shape[1])
-    distance = np.concatenate([one.distance, two.distance], axis=1)
-    index = np.concatenate([one.index, two.index + offset], axis=1)
-    order = np.argsort(distance, axis=1, kind="stable")[:, :k]
-    return Neighbours(
-        index=np.take_along_axis(index, order, axis=1), distance=np.take_along_axis(distance, order, axis=1)
-    )

@@ -48,7 +48,7 @@ def stratified_auc(scores: Floats, member: Mask, stratum: Ints) -> tuple[float, 
         part, spread = auc_parts(scores[here & member], scores[here & ~member])
         auc += weight * part
         variance += weight**2 * spread
-    return auc, variance
+    return float(auc), float(variance)
 
 
 def rank_test(scores: Floats, member: Mask, stratum: Ints) -> float:

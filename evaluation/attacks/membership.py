@@ -121,7 +121,7 @@ def _in_group(scores: Floats, stage: Stage, name: str, group: Mask) -> tuple[Est
 def _roc(scores: Floats, stage: Stage) -> Curve:
     """False against true positive rates within strata, on false positive rates spread evenly on a log scale."""
     ranks = membership_ranks(scores, stage.member, stage.stratum)
-    least = 1 / (1 + np.count_nonzero(stage.others))
+    least = 1 / (1 + np.bincount(stage.stratum[stage.others]).min())  # what every stratum can resolve
     grid = np.unique(np.append(np.geomspace(least, 1, _CURVE_POINTS), RATES))
     members = np.sort(ranks[stage.member])
     caught = np.searchsorted(members, grid, side="right") / len(members)

@@ -48,7 +48,7 @@ def jittered(cohort: Cohort, spread: float, rng: np.random.Generator) -> Cohort:
     Privacy: internal only.
     """
     numbers = {
-        name: _noisy(cohort.numbers(name), Grid(low=column.low, high=column.high, step=column.step), spread, rng)
+        name: _noisy(cohort.numbers(name), column.grid, spread, rng)
         for name, column in cohort.schema.free_columns.items()
         if isinstance(column, Number)
     }
