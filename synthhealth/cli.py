@@ -23,6 +23,7 @@ EPILOG = (
 )
 BEGIN, STEPS, ACCOUNT = "Begin here", "Step by step", "Account and proof"
 HERE = Path("synthhealth.toml")
+INTERRUPTED = 130  # what shells and typer make of Ctrl-C
 
 app = typer.Typer(
     name="synthhealth",
@@ -44,13 +45,14 @@ CohortName = Literal["nafld", "simulated"]
 def main() -> None:
     """Run the command line; a refusal becomes one sentence on stderr and its exit code."""
     try:
-        app()
+        app(prog_name="synthhealth")
     except SynthhealthError as error:
         _say("refused", f"{error}")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _say("interrupted", "nothing half-written is left; `synthhealth run` goes on from here")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            _say("interrupted", "nothing half-written counts; `synthhealth run` goes on from here")
+        raise
     except Exception as error:  # noqa: BLE001  # the last resort: a bug must not print a cell of real data
         _say("bug", _told_without_values(error))
         sys.exit(1)
