@@ -26,8 +26,10 @@ from privacy.events import (
     Thresholded,
 )
 
-GRID = 1e-4  # the step on which losses are rounded up
+GRID = 1e-4  # the step on which losses are rounded up, coarser for long losses
+_POINTS = 100_000  # about the most points that a loss distribution is kept on
 PROFILE_EPSILONS = tuple(float(x) for x in (*np.arange(0.0, 2.0, 0.1), *np.arange(2.0, 10.0, 0.25), *range(10, 21)))
+_LOST = 1e-17  # mass outside the range on which a discrete Gaussian is kept
 _TAIL = 1e-15  # mass of each composition that is moved to an infinite loss
 _RELATIONS = {
     "add_remove": NeighboringRelation.ADD_OR_REMOVE_ONE,
@@ -123,37 +125,50 @@ def gaussian_size(events: tuple[Event, ...]) -> float:
 
 def _gaussian_size(event: Event) -> float:
     match event:
-        case Gaussian():
-            return math.sqrt(event.count) / event.noise_multiplier
-        case DiscreteGaussian():
-            return math.sqrt(event.count) / event.sigma
+        case Gaussian(noise_multiplier=sigma, count=count) | DiscreteGaussian(sigma=sigma, count=count):
+            return math.sqrt(count) / sigma
         case Selection():
             return math.sqrt(event.count) * event.epsilon / 2
-        case Thresholded():
-            return 1.0 / event.noise_multiplier
-        case DiscreteLaplace():
-            return 1.0 / event.scale
+        case Thresholded(noise_multiplier=sigma) | DiscreteLaplace(scale=sigma):
+            return 1.0 / sigma
+        case SampledGaussian() if _is_gaussian(event):
+            return math.sqrt(event.steps) / event.noise_multiplier
         case SampledGaussian():
             inverse = min(event.noise_multiplier**-2, 700.0)  # beyond, the exponential overflows
             return event.sample_rate * math.sqrt(event.steps * math.expm1(inverse))
 
 
-@lru_cache(maxsize=16)
-def loss_of(events: tuple[Event, ...], neighbours: Neighbours, grid: float = GRID) -> PrivacyLossDistribution:
-    """The privacy loss distribution of all `events` composed, losses rounded up on `grid`.
+def _is_gaussian(event: Event) -> bool:
+    """Whether the event is nothing but Gaussian releases: a sample at rate 1 is everybody."""
+    return isinstance(event, Gaussian) or (isinstance(event, SampledGaussian) and event.sample_rate == 1.0)
 
-    Independent continuous Gaussians are one Gaussian whose inverse squares add up.
+
+@lru_cache(maxsize=16)
+def loss_of(events: tuple[Event, ...], neighbours: Neighbours, coarser: int = 1) -> PrivacyLossDistribution:
+    """The privacy loss distribution of all `events` composed, an upper bound.
+
+    Continuous Gaussians are one Gaussian whose inverse squares add up. Losses are rounded on
+    a grid that is the finer the shorter they are, and `coarser` times as wide on demand.
     """
-    gaussians = tuple(event for event in events if isinstance(event, Gaussian))
+    grid = coarser * _grid(events, neighbours)
+    gaussians = tuple(event for event in events if _is_gaussian(event))
     loss = pld.identity(value_discretization_interval=grid)
     for event in events:
-        if not isinstance(event, Gaussian):
+        if not _is_gaussian(event):
             loss = loss.compose(_loss(event, neighbours, grid), tail_mass_truncation=_TAIL)
     if gaussians:
-        loss = loss.compose(
-            _gaussian_loss(1.0 / gaussian_size(gaussians), neighbours, grid), tail_mass_truncation=_TAIL
-        )
+        multiplier = 1.0 / gaussian_size(gaussians)
+        loss = loss.compose(_gaussian_loss(multiplier, neighbours, grid), tail_mass_truncation=_TAIL)
     return loss
+
+
+def _grid(events: tuple[Event, ...], neighbours: Neighbours) -> float:
+    """GRID times a power of two, such that losses of about the length that `events` have take about _POINTS."""
+    twice = 2.0 if neighbours == "replace_one" else 1.0
+    sizes = [_gaussian_size(event) if not isinstance(event, SampledGaussian) else 0.0 for event in events]
+    steps = [1.0 / event.noise_multiplier for event in events if isinstance(event, SampledGaussian)]
+    size = twice * max([math.hypot(*sizes), *steps])
+    return float(GRID * 2.0 ** max(0, math.ceil(math.log2((size**2 / 2 + 10 * size) / (GRID * _POINTS) + 1e-12))))
 
 
 @lru_cache(maxsize=64)
@@ -194,32 +209,47 @@ def _gaussian_loss(noise_multiplier: float, neighbours: Neighbours, grid: float)
 
 
 def _discrete_gaussian_loss(sigma: float, count: int, grid: float) -> PrivacyLossDistribution:
-    """`count` cells each moved by 1 under discrete Gaussian noise, exact before the losses are rounded up.
+    """`count` cells each moved by 1 under discrete Gaussian noise.
 
     With k_i the noises, the loss of one cell is (2 k_i + 1) / (2 sigma^2), so that of all is
-    (2 K + count) / (2 sigma^2) with K the sum of the noises, whose law is a convolution.
+    (2 K + count) / (2 sigma^2) with K the sum of the noises. The law of K is a convolution;
+    K is sub-Gaussian with variance count sigma^2 (Canonne, Kamath and Steinke 2020, corollary
+    17), so a circle of 9 standard deviations each way holds it but for a mass of 1e-17. Where
+    sigma is large, each noise is first rounded up to a multiple of `block`, which raises all
+    losses together by less than a hundredth of the grid.
     """
-    reach = math.ceil(12.0 * sigma) + 1  # the mass outside is below 1e-30
-    one = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    total = _power(one / one.sum(), count)
-    shift = np.arange(len(total), dtype=np.float64) - (len(total) - 1) // 2
-    losses = (2.0 * shift + count) / (2.0 * sigma**2)
-    return _from_points(losses, total, grid)
+    block = max(1, math.floor(grid * sigma**2 / (100.0 * count)))
+    reach = math.ceil(9.0 * sigma * math.sqrt(count) / block) + 1
+    one = _rounded_up(sigma, block, reach)
+    # the law of one noise goes around the circle with 0 first, as the Fourier transform has it
+    total = np.fft.irfft(np.fft.rfft(np.fft.ifftshift(one)) ** count, len(one))
+    k = block * np.arange(-reach, reach + 1)
+    losses = np.asarray((2.0 * k + count) / (2.0 * sigma**2), dtype=np.float64)
+    return _from_points(losses, np.maximum(np.fft.fftshift(total), 0.0), grid, lost=count * _LOST)
 
 
-def _power(mass: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """The `count`-fold convolution of a symmetric law with itself, by direct products that keep the tails."""
-    size = count * (len(mass) - 1) + 1
-    length = 1 << (size - 1).bit_length()
-    raised = np.fft.irfft(np.fft.rfft(mass, length) ** count, length)[:size]
-    return np.maximum(raised, 0.0)
+def _rounded_up(sigma: float, block: int, reach: int) -> NDArray[np.float64]:
+    """The law [2 reach + 1] of a discrete Gaussian rounded up to multiples of `block`, in those units."""
+    within = min(reach, math.ceil(9.0 * sigma / block) + 1)
+    one = np.zeros(2 * reach + 1)
+    edges = range(-within, within + 1, max(1, (1 << 20) // block))  # some million noises at a time
+    for start in edges:
+        stop = min(start + edges.step, within + 1)
+        k = np.arange((start - 1) * block + 1, (stop - 1) * block + 1)
+        one[reach + start : reach + stop] = np.exp(-0.5 * (k / sigma) ** 2).reshape(-1, block).sum(axis=1)
+    return np.asarray(one / one.sum())
 
 
-def _from_points(losses: NDArray[np.float64], mass: NDArray[np.float64], grid: float) -> PrivacyLossDistribution:
-    """A loss distribution from ascending point losses under the upper law, by connecting the dots of its profile."""
+def _from_points(
+    losses: NDArray[np.float64], mass: NDArray[np.float64], grid: float, *, lost: float
+) -> PrivacyLossDistribution:
+    """A loss distribution from ascending point losses under the upper law, by connecting the dots of its profile.
+
+    The mass `lost` and points of next to no mass count as infinite losses.
+    """
     keep = mass > _TAIL / len(mass)
-    losses, lost = losses[keep], float(mass[~keep].sum())
-    mass = mass[keep]
+    lost += float(mass[~keep].sum())
+    losses, mass = losses[keep], mass[keep]
     low, high = math.floor(losses[0] / grid), math.ceil(losses[-1] / grid)
     epsilons = np.arange(low, high + 1) * grid
     first = np.searchsorted(losses, epsilons, side="right")

@@ -94,6 +94,15 @@ class Thresholded:
     def __post_init__(self) -> None:
         _positive("noise_multiplier", self.noise_multiplier)
         _positive("delta", self.delta)
+        if self.delta >= 1:
+            raise ConfigError(
+                refusal(
+                    what=f"delta ({self.delta:g})",
+                    must="be below 1",
+                    got=f"{self.delta:g}",
+                    fix="take a tenth of the budget's delta",
+                )
+            )
 
 
 Event = Gaussian | DiscreteGaussian | SampledGaussian | DiscreteLaplace | Selection | Thresholded

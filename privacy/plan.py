@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 from scipy.special import log_ndtr
 
-from privacy.accounting import GRID, epsilon_of, gaussian_size, loss_of, profile_of
+from privacy.accounting import epsilon_of, gaussian_size, loss_of, profile_of
 from privacy.budget import Budget, Guarantee
 from privacy.errors import BudgetError, ConfigError, refusal
 from privacy.events import Event, event_to_json
 
-_COARSE = 10 * GRID  # the search walks on a coarse grid of losses, the answer is checked on the fine one
-_SCALES = (2.0**-20, 2.0**20)
 _CLOSE = 1e-3  # how far below the budget's log(delta) the search may stop
+_SLOPE = -10.0  # about how fast log(delta) falls with log(scale) near deltas of 1e-6
+_FAR = 4.0  # where e^4 times the noise is not enough, the charges that do not scale cost too much
+_FARTHEST = 14.0  # the same for the rough search, which knows nothing of the scale yet
+_MOST_STEPS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,14 +127,15 @@ def calibrate(budget: Budget, charges_at: Callable[[float], tuple[Charge, ...]],
     """
     budget.require_for(cohort_size)
     scale = _search(budget, charges_at)
-    while True:
+    for _ in range(_MOST_STEPS):
         charges = charges_at(scale)
         cost = epsilon_of(tuple(charge.event for charge in charges), budget.delta)
         if cost <= budget.epsilon:
             return Plan(budget=budget, charges=charges, cohort_size=cohort_size)
-        if scale >= _SCALES[1]:
-            raise BudgetError(overspent("the plan at any noise", cost, budget.epsilon, budget.delta))
-        scale *= 1.0 + max(1e-4, (cost / budget.epsilon - 1.0) if math.isfinite(cost) else 1.0)
+        if cost > 1.01 * budget.epsilon:
+            break
+        scale *= cost / budget.epsilon + 1e-5
+    raise BudgetError(overspent("the plan at any noise", cost, budget.epsilon, budget.delta))
 
 
 def overspent(what: str, cost: float, remaining: float, delta: float) -> str:
@@ -146,45 +149,49 @@ def overspent(what: str, cost: float, remaining: float, delta: float) -> str:
 
 
 def _search(budget: Budget, charges_at: Callable[[float], tuple[Charge, ...]]) -> float:
-    """A scale just above the least one: first on the coarse grid of losses, then on the fine one."""
+    """A scale just above the least one.
+
+    The search walks on a coarser grid of losses, which is dearer by less than 0.1 % of the
+    budget and so errs on the right side.
+    """
+    coarser = 2 if budget.epsilon < 1 else 4
 
     def events(log_scale: float) -> tuple[Event, ...]:
         return tuple(charge.event for charge in charges_at(math.exp(log_scale)))
 
-    def gap_on(grid: float) -> Callable[[float], float]:
-        def gap(log_scale: float) -> float:
-            delta = float(loss_of(events(log_scale), "add_remove", grid).get_delta_for_epsilon(budget.epsilon))
-            return math.log(max(delta, 1e-300) / budget.delta)
+    def gap(log_scale: float) -> float:
+        loss = loss_of(events(log_scale), "add_remove", coarser)
+        return math.log(max(float(loss.get_delta_for_epsilon(budget.epsilon)), 1e-300) / budget.delta)
 
-        return gap
+    def rough_gap(log_scale: float) -> float:
+        return _gaussian_gap(gaussian_size(events(log_scale)), budget)
 
-    rough = _descend(lambda x: _gaussian_gap(gaussian_size(events(x)), budget), start=0.0, slope=-1.0)
-    slope = -10.0  # log(delta) falls about that fast with log(scale) near deltas of 1e-6
-    coarse = _descend(gap_on(_COARSE), start=rough, slope=slope)
-    return math.exp(_descend(gap_on(GRID), start=coarse, slope=slope))
+    rough = _descend(rough_gap, start=0.0, far=_FARTHEST)
+    return math.exp(_descend(gap, start=rough if rough_gap(rough) <= 0 else 0.0, far=_FAR))
 
 
-def _descend(gap: Callable[[float], float], *, start: float, slope: float) -> float:
-    """The least x in the range of scales, nearly, at which the falling function `gap` is at most 0.
+def _descend(gap: Callable[[float], float], *, start: float, far: float) -> float:
+    """Nearly the least x at which the falling function `gap` is at most 0, from a `start` close by.
 
-    Secant steps inside a bracket that only ever shrinks; the bracket's upper end where no
-    x has a gap of 0 or less.
+    Secant steps inside a bracket that only ever shrinks. No step goes down by more than 1
+    below a point that was tried, because the loss of a release with little noise is long.
+    The highest x that was tried where no x up to `start` + `far` has a gap of 0 or less.
     """
-    low, high = (math.log(end) for end in _SCALES)
+    low, high, slope = -math.inf, math.inf, _SLOPE
     x, y = start, gap(start)
-    for _ in range(60):
+    for _ in range(_MOST_STEPS):
         low, high = (x, high) if y > 0 else (low, x)
-        if -_CLOSE <= y <= 0 or high - low < _CLOSE / 100:
+        if -_CLOSE <= y <= 0 or high - low < _CLOSE / 100 or x > start + far:
             break
         # aim a little below 0, so that the search ends on the side that does not overspend
-        step = -(y + _CLOSE / 2) / slope
-        wanted = x + max(-2.0, min(2.0, step))
-        following = wanted if low < wanted < high else (low + high) / 2
+        following = x + min(3.0, max(-1.0, -(y + _CLOSE / 2) / slope))
+        if not low < following < high:
+            following = (low + high) / 2
         value = gap(following)
-        if (value < y - 1e-12 and following > x) or (value > y + 1e-12 and following < x):
-            slope = (value - y) / (following - x)
+        steepness = (value - y) / (following - x)
+        slope = min(steepness, -1.0)
         x, y = following, value
-    return high
+    return high if math.isfinite(high) else x
 
 
 def _gaussian_gap(size: float, budget: Budget) -> float:
