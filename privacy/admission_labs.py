@@ -14,7 +14,7 @@ from privacy.cells import Bools, Floats, Numbers, Places, Words, dates
 from privacy.cohort import Records
 from privacy.grid import on_step
 from privacy.notice import Done, Notice, Rule
-from privacy.schema import Schema
+from privacy.schema import LAB_COLUMNS, Schema
 
 TABLE = "labs"
 _MICROSECONDS = {"minutes": 60e6, "hours": 3600e6, "days": 86400e6, "weeks": 604800e6}
@@ -67,7 +67,7 @@ def admit_labs(schema: Schema, table: pd.DataFrame | None, patients: Admitted) -
         return _EMPTY, noticed(TABLE, "", Rule.NO_TABLE, Done.READ_AS_IS, len(schema.tests))
     key = key_column(schema, table, TABLE)
     require_columns(table, TABLE, ("time", "test", "value"))
-    extra = extra_columns(table, TABLE, (key, "time", "test", "value", "unit"))
+    extra = extra_columns(table, TABLE, (key, *LAB_COLUMNS))
     if len(table) == 0:
         return _EMPTY, (*extra, *noticed(TABLE, "", Rule.NO_ROWS, Done.READ_AS_IS, 1))
     if not schema.tests:

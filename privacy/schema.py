@@ -42,6 +42,7 @@ __all__ = [
     "Test",
 ]
 PATIENT_ID = "patient_id"
+LAB_COLUMNS = ("time", "test", "value", "unit")
 
 
 class Schema(Part):
@@ -127,6 +128,10 @@ class Schema(Part):
         for taken in (self.privacy_unit.key, PATIENT_ID):
             if taken in self.columns:
                 problems.add(("columns", taken), f"columns must not hold the privacy unit's key {taken!r}")
+        if self.privacy_unit.key in LAB_COLUMNS:
+            problems.add(
+                ("privacy_unit", "key"), f"key must not be one of {', '.join(LAB_COLUMNS)}, columns of the labs"
+            )
         if self.index_date is not None and (
             self.index_date in self.columns or self.index_date == self.privacy_unit.key
         ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,7 +17,6 @@ from privacy.errors import DataError, refusal
 _CSV = (".csv", ".csv.gz")
 _PARQUET = (".parquet", ".pq")
 _BLOCK = 1 << 22
-_NESTED = (pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary)
 
 
 def read_table(path: str | Path, name: str) -> pd.DataFrame:
@@ -52,7 +52,7 @@ def _csv(file: Path, name: str) -> pa.Table:
     try:
         return pyarrow.csv.read_csv(
             file,
-            read_options=pyarrow.csv.ReadOptions(column_names=names, skip_rows_after_names=1),
+            read_options=pyarrow.csv.ReadOptions(column_names=names, skip_rows_after_names=1, block_size=_BLOCK),
             parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.large_string()), strings_can_be_null=False
@@ -89,7 +89,7 @@ def _header(file: Path, name: str) -> list[str]:
         text = None
     if text is None:
         _refuse(name, "be UTF-8 text", "other bytes", "export it again as CSV in UTF-8")
-    row = next(csv.reader(text.splitlines(keepends=True)), [])
+    row = next(csv.reader(io.StringIO(text, newline="")), [])
     names = [column.strip() for column in row]
     _check_names(names, name)
     return names
@@ -113,9 +113,13 @@ def _parquet(file: Path, name: str) -> pa.Table:
         _refuse(name, "be a Parquet file", "other content", "export it again as Parquet or CSV")
     names = [column.strip() for column in table.column_names]
     _check_names(names, name)
-    if any(check(column.type) for column in table.columns for check in _NESTED):
+    try:
+        columns = [column.cast(pa.large_string()) for column in table.columns]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        columns = None
+    if columns is None or any(pa.types.is_binary(column.type) for column in table.columns):
         _refuse(name, "have columns of plain values", "a column of lists, records or bytes", "leave that column out")
-    return pa.table([column.cast(pa.large_string()) for column in table.columns], names=names)
+    return pa.table(columns, names=names)
 
 
 def _refuse(name: str, must: str, got: str, fix: str) -> NoReturn:

@@ -119,6 +119,12 @@ MISTAKES = {
         11,
         "must not hold the privacy unit's key",
     ),
+    "key of the labs' own": (
+        "max_records = 10",
+        'max_records = 10\nkey = "time"',
+        8,
+        "key must not be one of time, test",
+    ),
     "patient_id among the columns": (
         "[columns.age]",
         "[columns.patient_id]",

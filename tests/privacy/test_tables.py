@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ def cells(frame: pd.DataFrame) -> list[list[str]]:
     [
         (b"a,b\n1,2\n", [["1", "2"]]),
         (b"a,b\n1,2", [["1", "2"]]),
+        (b"a,b\r1,2\r", [["1", "2"]]),
         (b"a,b\r\n1,2\r\n", [["1", "2"]]),
         (b"\xef\xbb\xbfa,b\n1,2\n", [["1", "2"]]),
         (b'"a","b"\n"1","2"\n', [["1", "2"]]),
@@ -128,10 +130,45 @@ def test_parquet_of_any_plain_type_becomes_text(tmp_path: Path):
     assert frame["word"].tolist() == ["x", ""]
 
 
-def test_parquet_with_nested_columns_is_refused(tmp_path: Path):
-    pyarrow.parquet.write_table(pa.table({"a": [[1, 2]]}), tmp_path / "t.parquet")
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([[1, 2]]),
+        pa.array([{"a": 1}]),
+        pa.array([b"\xff"]),
+        pa.array([b"text"]),
+        pa.array([b"\xff"], type=pa.large_binary()),
+        pa.array([b"\xff\xfe"], type=pa.binary(2)),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_parquet_with_columns_of_no_plain_values_is_refused(tmp_path: Path, column: pa.Array):
+    pyarrow.parquet.write_table(pa.table({"a": column}), tmp_path / "t.parquet")
     with pytest.raises(DataError, match="plain values"):
         read_table(tmp_path / "t.parquet", "patients")
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        (pa.array([None]), None),
+        (pa.array([1], type=pa.uint8()), "1"),
+        (pa.array([Decimal("1.50")]), "1.50"),
+        (pa.array([90], type=pa.duration("s")), "90"),
+        (pa.array([1, 1]).dictionary_encode().slice(0, 1), "1"),
+        (pa.array([float("nan")]), "nan"),
+    ],
+    ids=lambda column: str(getattr(column, "type", column)),
+)
+def test_parquet_of_a_rarer_type_becomes_text_too(tmp_path: Path, column: pa.Array, text: str | None):
+    pyarrow.parquet.write_table(pa.table({"a": column}), tmp_path / "t.parquet")
+    cell = read_table(tmp_path / "t.parquet", "patients")["a"].iloc[0]
+    assert cell == text if text is not None else pd.isna(cell)
+
+
+def test_a_cell_longer_than_a_block_is_read(tmp_path: Path):
+    note = "x" * 3_000_000
+    assert cells(read(tmp_path, f"a,b\n1,{note}\n".encode())) == [["1", note]]
 
 
 @given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6), min_size=2, max_size=2)))
