@@ -122,9 +122,9 @@ def _roc(scores: Floats, stage: Stage) -> Curve:
     """False against true positive rates within strata, on false positive rates spread evenly on a log scale."""
     ranks = membership_ranks(scores, stage.member, stage.stratum)
     least = 1 / (1 + np.bincount(stage.stratum[stage.others]).min())  # what every stratum can resolve
-    grid = np.unique(np.append(np.geomspace(least, 1, _CURVE_POINTS), RATES))
+    grid = np.unique(np.append(np.geomspace(least, 1, _CURVE_POINTS), [rate for rate in RATES if rate > least]))
     members = np.sort(ranks[stage.member])
-    caught = np.searchsorted(members, grid, side="right") / len(members)
+    caught = np.searchsorted(members, grid * (1 + 1e-9), side="right") / len(members)
     return Curve(name="ROC", x=tuple(grid.tolist()), y=tuple(caught.tolist()))
 
 

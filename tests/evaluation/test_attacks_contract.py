@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from lab_cohorts import lab_cohort
 
 from evaluation.attacks.ensemble import ENSEMBLE
 from evaluation.attacks.membership import membership_reading
 from evaluation.attacks.planted import joined, redrawn_labs, renamed
 from evaluation.attacks.reading import Attack, NotMeasurableError, Reading
 from evaluation.attacks.stage import Stage
-from evaluation.attacks.suite import QUICK, Call, attack, examine
+from evaluation.attacks.suite import QUICK, Call, Measure, attack, examine
 from evaluation.attacks.verdict import FAMILY_ALPHA
 from evaluation.exhibit import Exhibit
 from evaluation.finding import Family, Finding, ThreatModel, Verdict
-from lab_cohorts import lab_cohort
 
 N = 900
 EVERY = (*(one.test for call in QUICK for one in call.attacks), ENSEMBLE.test)
@@ -189,7 +189,7 @@ def test_a_holdout_from_another_population_makes_a_distance_attack_invalid():
 
 
 @pytest.mark.parametrize("measure", [_crash, _crash_on_controls, _not_a_number])
-def test_a_crash_is_inconclusive_with_its_reason(measure):
+def test_a_crash_is_inconclusive_with_its_reason(measure: Measure):
     finding = _examined(Call(attacks=(_attack(),), measure=measure))
     assert finding.verdict is Verdict.INCONCLUSIVE
     assert "Error" in finding.reason
