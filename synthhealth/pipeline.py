@@ -108,12 +108,12 @@ def _adopt(job: Job) -> bool:
 
 
 def _fitted(job: Job, seconds: float) -> Fitted:
-    account = json.loads(job.output.ledger.read_bytes())
+    promised = json.loads(job.output.ledger.read_bytes())["guarantee"]
     return Fitted(
         engine=job.config.generator.engine,
         private=job.output.private,
-        epsilon=account["guarantee"]["epsilon"],
-        delta=account["guarantee"]["delta"],
+        epsilon=None if promised is None else promised["epsilon"],
+        delta=None if promised is None else promised["delta"],
         model=str(job.output.model),
         seconds=round(seconds, 1),
     )

@@ -108,12 +108,12 @@ class Planned(Result):
 
 
 class Fitted(Result):
-    """What `fit` spent and where the model is."""
+    """What `fit` spent, nothing for an engine that promises nothing, and where the model is."""
 
     engine: str
     private: bool
-    epsilon: float
-    delta: float
+    epsilon: float | None
+    delta: float | None
     model: str
     seconds: float
 

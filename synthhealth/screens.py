@@ -164,7 +164,7 @@ def _advice(result: Planned) -> Table:
 
 
 def _fitted(result: Fitted) -> RenderableType:
-    if not result.private:
+    if not result.private or result.epsilon is None:
         return _headed("fit", result.engine, Text(UNSAFE, style="bold red"), _facts(("model", result.model)))
     facts = _facts(
         ("spent", f"epsilon {result.epsilon:.4g} at delta {result.delta:g}"),

@@ -97,7 +97,17 @@ class Synthesizer:
                 )
             )
         ledger = Ledger(self.plan(), self.population, run_id)
-        self._model = self.engine.fit(Gate(cohort, ledger), progress)
+        model = self.engine.fit(Gate(cohort, ledger), progress)
+        if ledger.exposed and self.engine.private:
+            raise CheckError(
+                refusal(
+                    what=f"engine {self.engine_name!r}",
+                    must="pay for each look, as private engines do",
+                    got="rows that were opened without protection",
+                    fix="mark the engine as not private, or let it pay",
+                )
+            )
+        self._model = model
         self._fitted = Artifact(
             engine=self.engine_name,
             private=self.engine.private,

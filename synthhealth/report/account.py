@@ -60,7 +60,7 @@ class LedgerFile(BaseModel):
     charges: tuple[_Charge, ...]
     run_id: str
     spent: tuple[str, ...]
-    guarantee: _Guarantee
+    guarantee: _Guarantee | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +91,22 @@ class Account:
     def events(self) -> tuple[Event, ...]:
         """What happened, in order."""
         return tuple(event_from_json(charge.event) for charge in self.file.charges)
+
+    def promised(self, *, private: bool) -> _Guarantee | None:
+        """The guarantee as the file states it, None for an engine that gives none.
+
+        Raises CheckError when the ledger of a private engine holds no guarantee.
+        """
+        if private and self.file.guarantee is None:
+            raise CheckError(
+                refusal(
+                    what="the guarantee in ledger.json",
+                    must="be there for a private engine",
+                    got="a ledger of rows that were opened without protection",
+                    fix="take the ledger and the model that one `fit` wrote",
+                )
+            )
+        return self.file.guarantee if private else None
 
     @property
     def delta(self) -> float:

@@ -218,10 +218,11 @@ def _promise(given: OpenEvidence, account: Account) -> Promise:
     unit = given.schema.privacy_unit
     seen = given.practices
     private = given.engine.private
+    promised = account.promised(private=private)
     return Promise(
         applies=private,
-        unit=account.file.guarantee.unit if private else "none",
-        neighbours=account.file.guarantee.neighbours.replace("_", "/") + " one" if private else "none",
+        unit="none" if promised is None else promised.unit,
+        neighbours="none" if promised is None else promised.neighbours.replace("_", "/") + " one",
         max_records=unit.max_records,
         window=f"{unit.window[0]:g} to {unit.window[1]:g} {given.schema.time_unit}",
         cohort_size=account.file.cohort_size,
