@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from privacy.cohort import Cohort, Records
 from privacy.errors import ConfigError, refusal
+from privacy.randomness import public
 from privacy.schema import Category, Schema
 
 Condition = str | int | float | tuple[float, float]
@@ -35,7 +36,7 @@ def sample_where(
     while found < n:
         share = max(found, 1) / max(drawn, 1)
         count = int(np.clip(1.1 * (n - found) / share, _FIRST_DRAW, 200_000))
-        lot = draw(count, seed + turn)
+        lot = draw(count, int(public(seed, "conditions", f"{turn}").integers(2**62)))
         lot = lot.take(np.flatnonzero(meets(lot, where))[: n - found])
         kept.append(lot)
         found, drawn, turn = found + len(lot), drawn + count, turn + 1
