@@ -20,9 +20,9 @@ from synthhealth.encoding.layout import Layout
 from synthhealth.generators.charges import sum_charge
 from synthhealth.generators.events.chains import Chains
 from synthhealth.generators.events.dream import Heads, Sketch, dream
-from synthhealth.generators.events.panel_moments import OWN, match_panels, panel_rows, rates_only
-from synthhealth.generators.events.panels import SHARED, PanelHead
-from synthhealth.generators.events.value_tables import fit_values, start_values
+from synthhealth.generators.events.panel_moments import match_panels, panel_rows, rates_only
+from synthhealth.generators.events.panels import PanelHead
+from synthhealth.generators.events.value_moments import fit_values, start_values
 from synthhealth.generators.events.values import ValueHead
 from synthhealth.generators.fitted import Fitted
 from synthhealth.generators.protocol import Model, ModelState, Progress
@@ -147,6 +147,6 @@ def _panels(gate: Gate, teacher: Teacher, heads: Heads, sketch: Sketch, rng: np.
     lengths = np.linalg.norm(panel_rows(dreamt, sketch.panel_size, sketch.level, layout.steps), axis=1)
     norm = max(float(np.quantile(lengths, 0.75)), clip_norm(1.0))
     table = noisy_sums(gate, "panels", rows, max_norm=norm)
-    cuts = np.cumsum([SHARED + OWN + t for t in range(len(book.tests))])[:-1]
-    target = np.split(table.values / teacher.patients, cuts)
-    return match_panels(heads, target, table.sigma / teacher.patients, sketch, rng)
+    return match_panels(
+        heads, table.values / teacher.patients, sketch, rng, sigma=table.sigma / teacher.patients, norm=norm
+    )

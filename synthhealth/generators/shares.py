@@ -18,8 +18,7 @@ class Shares:
     values: float = 0.05
     one_way: float = 0.07
     moments: float = 0.28
-    transitions: float = 0.14
-    levels: float = 0.12
+    value_moments: float = 0.24
     gaps: float = 0.04
 
 
@@ -41,8 +40,9 @@ def measured_charges(layout: Layout, shares: Shares, scale: float) -> tuple[Char
             0, sum_charge("values", share=shares.values, scale=scale, reads="lab values by test, fine cells")
         )
         charges += [
-            sum_charge("transitions", share=shares.transitions, scale=scale, reads="a value and the next, by test"),
-            sum_charge("levels", share=shares.levels, scale=scale, reads="values by the patient's level, by test"),
+            sum_charge(
+                "value moments", share=shares.value_moments, scale=scale, reads="values after values and by level"
+            ),
             sum_charge("gaps", share=shares.gaps, scale=scale, reads="time between draws"),
         ]
     if numeric:

@@ -16,16 +16,17 @@ from synthhealth.encoding.bins import Bins, project
 from synthhealth.encoding.draws import Draws
 from synthhealth.encoding.layout import Layout, Slot
 from synthhealth.generators.codebook import Codebook, mean_of
-from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains, Summaries, summary_slots
+from synthhealth.generators.events.chains import VALUE_BINS, Chains, Summaries, summary_slots
 from synthhealth.generators.events.gaps import GapHead, gap_rows
-from synthhealth.generators.events.value_tables import ValueTables, level_rows, transition_rows
+from synthhealth.generators.events.value_moments import ValueMoments, moment_rows
+from synthhealth.generators.events.values import ValueHead
 from synthhealth.generators.table.decoder import Decoder, fit_decoder
 from synthhealth.generators.table.measure import noisy_moments, one_hot_rows, pair_weights, score_table
 
 Floats = NDArray[np.float64]
 ATTRIBUTE_BINS = 12
 SHARE_FLOOR = 1e-4
-RARE_POWER = 0.5
+RARE_POWER = 0.25
 RARE_CAP = 4.0
 HEADROOM = 1.25
 REPEATS = 1.5
@@ -46,7 +47,7 @@ class Teacher:
     patients: float
     frequency: Floats
     weight: Floats
-    values: ValueTables | None
+    values: ValueMoments | None
     gaps: GapHead | None
 
 
@@ -185,35 +186,22 @@ def _rarity(totals: Floats) -> Floats:
 
 
 def _event_tables(gate: Gate, teacher: Teacher) -> Teacher:
-    """The noisy tables of values and gaps."""
-    book, weight = teacher.book, teacher.weight
-    tests, layout = len(book.tests), book.layout
-    frequency = teacher.frequency
-    records = float(frequency.sum())
-    mean_weight = math.sqrt(float((frequency * weight**2).sum()) / max(records, 1e-9))
-    norm = clip_norm(records, mean_weight)
+    """The noisy moments of values and the noisy table of gaps."""
+    book, weight, layout = teacher.book, teacher.weight, teacher.book.layout
+    head = ValueHead.blank(np.array([bins.count for bins in book.tests]))
+    # a patient brings about one vector for each test that the patient ever had
+    ever = np.array([1.0 - share[-1] for share in teacher.shares[-len(book.tests) :]])
 
-    def chained(block: Cohort) -> tuple[Draws, Chains]:
+    def rows(block: Cohort) -> sp.csr_matrix:
         draws = Draws.of(block, layout)
-        return draws, Chains.of(draws, book.tests)
+        return moment_rows(draws, Chains.of(draws, book.tests), head, weight)
 
-    transition = noisy_sums(gate, "transitions", lambda block: transition_rows(*chained(block), weight), max_norm=norm)
-    level = noisy_sums(gate, "levels", lambda block: level_rows(*chained(block), weight), max_norm=norm)
+    sums = noisy_sums(gate, "value moments", rows, max_norm=clip_norm(float(ever @ weight**2), 1.2))
     gaps = noisy_sums(
         gate,
         "gaps",
         lambda block: gap_rows(Draws.of(block, layout), layout.steps),
-        max_norm=clip_norm(records / max(book.mean_panel(), 1.0)),
+        max_norm=clip_norm(float(teacher.frequency.sum()) / max(book.mean_panel(), 1.0)),
     )
-    values = ValueTables(
-        transition=_per_patient(transition, weight, teacher.patients, (tests, VALUE_BINS + 1, VALUE_BINS)),
-        level=_per_patient(level, weight, teacher.patients, (tests, 2, LEVELS, VALUE_BINS)),
-        transition_sigma=transition.sigma / weight / teacher.patients,
-        level_sigma=level.sigma / weight / teacher.patients,
-    )
+    values = ValueMoments.of(sums.values / teacher.patients, sums.sigma / teacher.patients, weight)
     return replace(teacher, values=values, gaps=GapHead.of(gaps.values, layout.steps))
-
-
-def _per_patient(table: NoisyTable, weight: Floats, patients: float, shape: tuple[int, ...]) -> Floats:
-    values = table.values.reshape(shape) / patients
-    return np.asarray(values / weight.reshape(-1, *([1] * (len(shape) - 1))))

@@ -17,6 +17,8 @@ from synthhealth.generators.events.panels import SHARED, PanelHead, shared_featu
 Floats = NDArray[np.float64]
 PRIOR_SCALE = 1.5
 OWN = 2
+DAMPING = 0.7
+LONGEST = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,19 +109,25 @@ def curvature(inputs: PanelInputs, head: PanelHead, t: int, patients: int) -> tu
     return fisher, features.T @ (inputs.bits[mine, t] - chance) / patients
 
 
+def _by_test(flat: Floats, tests: int) -> list[Floats]:
+    return np.split(flat, np.cumsum([SHARED + OWN + t for t in range(tests)])[:-1])
+
+
 def match_panels(
     heads: Heads,
-    target: list[Floats],
-    sigma: float,
+    target: Floats,
     sketch: Sketch,
     rng: np.random.Generator,
     *,
-    rounds: int = 6,
+    sigma: float,
+    norm: float,
+    rounds: int = 8,
 ) -> PanelHead:
-    """The head whose dreams meet noisy sums a patient of `panel_rows`, `target[t]` each with noise `sigma`.
+    """The head whose dreams meet `target`, the noisy mean of `panel_rows` clipped to `norm`, noise `sigma` in each.
 
-    Gauss-Newton on the simulated moments with a prior around the head that comes in
-    (method of simulated moments, McFadden 1989).
+    Gauss-Newton on the simulated moments with a prior around the head that comes in (method of
+    simulated moments, McFadden 1989). Dreams are clipped as the patients were, so that clipping
+    does not bias the match.
 
     Privacy: free; post-processing.
     """
@@ -127,13 +135,17 @@ def match_panels(
     for _ in range(rounds):
         dreamt = dream(sketch, heads, rng, values=False).draws
         inputs = PanelInputs.of(dreamt, sketch.panel_size, sketch.level, heads.steps)
+        moments = panel_rows(dreamt, sketch.panel_size, sketch.level, heads.steps)
+        factor = np.minimum(1.0, norm / np.maximum(np.linalg.norm(moments, axis=1), 1e-9))
+        missed = _by_test(target - factor @ moments / dreamt.patients, len(start.prev))
         rows = []
-        for t, wanted in enumerate(target):
-            fisher, _ = curvature(inputs, heads.panels, t, dreamt.patients)
-            met = inputs.of_test(t).T @ inputs.bits[:, t] / dreamt.patients
+        for t, wanted in enumerate(missed):
+            fisher = curvature(inputs, heads.panels, t, dreamt.patients)[0] * float(factor.mean())
             now, origin = weights_of(heads.panels, t), weights_of(start, t)
             belief = Belief.prior(origin, PRIOR_SCALE)
             # the line through the present weights, read at the prior's mean
-            rows.append(belief.observe(wanted - met + fisher @ (now - origin), fisher, sigma).mean)
+            aim = belief.observe(wanted + fisher @ (now - origin), fisher, sigma).mean
+            step = DAMPING * (aim - now)
+            rows.append(now + step * min(1.0, LONGEST / max(float(np.abs(step).max()), 1e-9)))
         heads = replace(heads, panels=with_weights(heads.panels, rows))
     return heads.panels

@@ -27,8 +27,9 @@ from synthhealth.generators.training import Training
 from synthhealth.generators.vae.episodes import Episodes
 from synthhealth.generators.vae.wake import PanelBelief, panel_step
 
-PANEL_SHARE = 0.20
-PANEL_STEPS = 3
+PANEL_SHARE = 0.25
+PANEL_STEPS = 4
+SEEKING_STEPS = 2
 VALUE_ROUNDS = 3
 
 
@@ -86,6 +87,8 @@ class VaeEngine:
             progress("panels", 1 + k, steps)
             dreamt = _dreamt(sketch, heads, rng)
             real = _real(training.rows, teacher, heads)
+            # the first steps cross bent ground: what they told of the place they left is forgotten
+            belief = belief.faded(0.0 if k <= SEEKING_STEPS else 0.5)
             heads, belief = panel_step(training, heads, real, dreamt, belief, patients=teacher.patients)
         for k in range(VALUE_ROUNDS):
             progress("values", 1 + PANEL_STEPS + k, steps)

@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 PATIENTS_A_BLOCK = 512
 CLIP_QUANTILE = 0.75
 PANEL_PRIOR = 1.5
+LONGEST = 3.0
 
 
 class EventDecoder(nn.Module):
@@ -74,6 +75,10 @@ class PanelBelief:
         count = len(heads.panels.prev)
         return PanelBelief(tests=tuple(Belief.prior(weights_of(heads.panels, t), PANEL_PRIOR) for t in range(count)))
 
+    def faded(self, keep: float) -> PanelBelief:
+        """Every test's belief with `keep` of what was learnt beyond the prior."""
+        return PanelBelief(tests=tuple(one.faded(keep) for one in self.tests))
+
 
 def panel_step(
     training: Training, heads: Heads, real: Episodes, dreamt: Episodes, belief: PanelBelief, *, patients: float
@@ -100,7 +105,7 @@ def panel_step(
     beliefs = []
     for t in range(tests):
         fisher, _ = curvature(dreamt.panels, heads.panels, t, dreamt.draws.patients)
-        beliefs.append(belief.tests[t].observe(_panel_part(mean, heads, t), fisher * kept, sigma))
+        beliefs.append(belief.tests[t].observe(_panel_part(mean, heads, t), fisher * kept, sigma, longest=LONGEST))
     moved = with_weights(heads.panels, [one.mean for one in beliefs])
     return replace(heads, panels=moved), PanelBelief(tests=tuple(beliefs))
 

@@ -1,0 +1,204 @@
+"""The value head fitted to noisy moments of its own features: convex, test by test, free of charge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from synthhealth.encoding.bins import project
+from synthhealth.encoding.draws import Draws
+from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
+from synthhealth.generators.events.values import (
+    LEVEL_WAVES,
+    NEAR,
+    WAVES,
+    ValueHead,
+    first_features,
+    next_features,
+)
+
+Floats = NDArray[np.float64]
+FIRST = VALUE_BINS + LEVEL_WAVES * WAVES
+LATER = VALUE_BINS + WAVES**2 + LEVEL_WAVES * WAVES + NEAR
+WAVE_WEIGHT = 1.5
+NEAR_WEIGHT = 0.5
+RIDGE = 3.0
+NEWTON_STEPS = 40
+RAKING_ROUNDS = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueMoments:
+    """Noisy sums of the value head's features a patient, T tests: `first` [T, FIRST] over the patients' first
+    values, `later` [T, LATER] over the others.
+
+    Features stand as in `first_features` and `next_features`, bins a test lacks at 0; `sigma`
+    [T] is the noise of a bin's share, to be divided by a feature's weight.
+    """
+
+    first: Floats
+    later: Floats
+    sigma: Floats
+
+    @staticmethod
+    def of(flat: Floats, sigma: float, weight: Floats) -> ValueMoments:
+        """The moments from noisy sums a patient of `moment_rows`, `flat` [T * (FIRST + LATER)]."""
+        table = flat.reshape(len(weight), FIRST + LATER) / weight[:, None]
+        return ValueMoments(
+            first=table[:, :FIRST] / _weights()[:FIRST],
+            later=table[:, FIRST:] / _weights()[FIRST:],
+            sigma=sigma / weight,
+        )
+
+
+def _weights() -> Floats:
+    """What each feature weighs in a patient's vector: bins 1, waves and neighbours so that none drowns the others."""
+    first = [1.0] * VALUE_BINS + [WAVE_WEIGHT] * (LEVEL_WAVES * WAVES)
+    later = [1.0] * VALUE_BINS + [WAVE_WEIGHT] * (WAVES**2 + LEVEL_WAVES * WAVES) + [NEAR_WEIGHT] * NEAR
+    return np.array(first + later)
+
+
+def moment_rows(draws: Draws, chains: Chains, head: ValueHead, weight: Floats) -> sp.csr_matrix:
+    """Each patient's sums of features, [patients, T * (FIRST + LATER)]; a test's part is divided by the root of
+    the patient's number of its values, so that long series do not outvote the others.
+
+    `weight` [T] is what a test weighs. Privacy: internal only; row i is built from patient i alone.
+    """
+    tests = len(weight)
+    series = draws.record_owner * tests + draws.test
+    root = np.sqrt(np.bincount(series, minlength=draws.patients * tests))
+    level = np.minimum(chains.level[draws.record_owner, draws.test], LEVELS - 1)
+    blocks = []
+    for t in range(tests):
+        mine = np.flatnonzero(draws.test == t)
+        owner, bins = draws.record_owner[mine], int(head.width[t])
+        size = weight[t] / np.maximum(root[owner * tests + t], 1.0)
+        is_first = chains.last[mine] == VALUE_BINS
+        basis = head.basis[t, :bins]
+        sums = []
+        for picked, context, features in (
+            (is_first, level[mine], first_features(basis)),
+            (~is_first, np.minimum(chains.last[mine], bins - 1) * LEVELS + level[mine], next_features(basis)),
+        ):
+            cell = context[picked] * bins + chains.bin[mine][picked]
+            shape = (draws.patients, features.shape[0] * bins)
+            counts = sp.coo_matrix((size[picked], (owner[picked], cell)), shape=shape).tocsr()
+            sums.append(_widened(counts @ features.reshape(-1, features.shape[-1]), bins))
+        blocks.append(np.concatenate(sums, axis=1) * _weights())
+    return sp.csr_matrix(np.concatenate(blocks, axis=1))
+
+
+def start_values(head: ValueHead, moments: ValueMoments) -> ValueHead:
+    """A head whose biases follow the noisy shares of bins, to dream the first contexts from.
+
+    Privacy: free; post-processing.
+    """
+    for t, bins in enumerate(head.width):
+        first = _log_shares(moments.first[t, :bins], float(moments.sigma[t]))
+        later = _log_shares(moments.later[t, :bins], float(moments.sigma[t]))
+        head = head.with_first(t, _widened(np.append(first, np.zeros(FIRST - VALUE_BINS)), int(bins)))
+        head = head.with_next(t, _widened(np.append(later, np.zeros(LATER - VALUE_BINS)), int(bins)))
+    return head
+
+
+def fit_values(head: ValueHead, moments: ValueMoments, contexts: Floats) -> ValueHead:
+    """The head of largest entropy that meets the noisy moments, ridged by their noise.
+
+    `contexts` [T, V + 1, LEVELS] are dreamt counts a patient of (last bin, level); the last bins
+    are raked to the noisy shares first, since a head fitted on unraked dreams drifts away.
+
+    Privacy: free; post-processing.
+    """
+    for t, width in enumerate(head.width):
+        bins, sigma = int(width), float(moments.sigma[t])
+        basis = head.basis[t, :bins]
+        first, later = _positive(moments.first[t, :bins], sigma), _positive(moments.later[t, :bins], sigma)
+        level = contexts[t, VALUE_BINS] + 1e-3 * max(contexts[t, VALUE_BINS].sum(), 1e-6) / LEVELS
+        weights = _dual(
+            first_features(basis),
+            level / level.sum() * first.sum(),
+            np.append(first, moments.first[t, VALUE_BINS:]),
+            sigma / _narrowed(_weights()[:FIRST], bins),
+        )
+        head = head.with_first(t, _widened(weights, bins))
+        joint = _rake(contexts[t, :bins], (first + later) / (first + later).sum() * later.sum())
+        weights = _dual(
+            next_features(basis),
+            joint.ravel(),
+            np.append(later, moments.later[t, VALUE_BINS:]),
+            sigma / _narrowed(_weights()[FIRST:], bins),
+        )
+        head = head.with_next(t, _widened(weights, bins))
+    return head
+
+
+def _positive(counts: Floats, sigma: float) -> Floats:
+    """Noisy counts made positive without changing their sum; flat where the noise covers them."""
+    total = float(counts.sum())
+    if total <= 2 * sigma * np.sqrt(len(counts)):
+        return np.full(len(counts), max(total, sigma, 1e-6) / len(counts))
+    shares = project(counts / total) + 1e-4 / len(counts)
+    return np.asarray(shares / shares.sum() * total)
+
+
+def _log_shares(counts: Floats, sigma: float) -> Floats:
+    shares = _positive(counts, sigma)
+    return np.asarray(np.log(shares / shares.sum()))
+
+
+def _rake(contexts: Floats, last: Floats) -> Floats:
+    """Dreamt counts [V, LEVELS] scaled to the margin `last` [V]; a little mass goes where level and value agree."""
+    bins = len(last)
+    apart = np.abs((np.arange(bins)[:, None] + 0.5) / bins - (np.arange(LEVELS) + 0.5) / LEVELS)
+    joint = contexts + 0.05 * max(float(contexts.sum()), 1e-6) / contexts.size * np.exp(-8 * apart) + 1e-9
+    return np.asarray(joint * (last / joint.sum(axis=1))[:, None])
+
+
+def _dual(features: Floats, context: Floats, target: Floats, sigma: Floats) -> Floats:
+    """Minimise sum_c context_c logsumexp(features_c w) - w.target + RIDGE sum(sigma^2 w^2) / 2 by Newton steps.
+
+    `features` [contexts, V, p], `context` [contexts], `target` and `sigma` [p].
+    """
+    w = np.zeros(features.shape[-1])
+    ridge = RIDGE * sigma**2
+    scale = max(float(context.sum()), 1e-12)
+    value, chances = _dual_value(features, context, target, ridge, w)
+    for _ in range(NEWTON_STEPS):
+        mean = np.einsum("cv,cvp->cp", chances, features)
+        slope = context @ mean - target + ridge * w
+        rows = (features * np.sqrt(chances * context[:, None])[..., None]).reshape(-1, len(w))
+        hessian = rows.T @ rows - (mean * context[:, None]).T @ mean + np.diag(ridge + 1e-5 * scale)
+        step = -np.linalg.solve(hessian, slope)
+        gain = -float(slope @ step)
+        if gain < 1e-7 * scale:
+            break
+        size = 1.0
+        while size > 1e-4:  # noqa: PLR2004  # a shorter step gains nothing
+            trial, tried = _dual_value(features, context, target, ridge, w + size * step)
+            if trial < value - 1e-4 * size * gain:
+                break
+            size /= 2
+        w, value, chances = w + size * step, trial, tried
+    return w
+
+
+def _dual_value(features: Floats, context: Floats, target: Floats, ridge: Floats, w: Floats) -> tuple[float, Floats]:
+    logits = features @ w
+    top = logits.max(axis=1, keepdims=True)
+    odds = np.exp(logits - top)
+    total = odds.sum(axis=1, keepdims=True)
+    value = float(context @ (np.log(total) + top)[:, 0]) - float(w @ target) + 0.5 * float((ridge * w * w).sum())
+    return value, odds / total
+
+
+def _widened(rows: Floats, bins: int) -> Floats:
+    """Zeros put in after the first `bins` of the last axis, so that there are VALUE_BINS of them."""
+    gap = np.zeros((*rows.shape[:-1], VALUE_BINS - bins))
+    return np.concatenate([rows[..., :bins], gap, rows[..., bins:]], axis=-1)
+
+
+def _narrowed(row: Floats, bins: int) -> Floats:
+    return np.append(row[:bins], row[VALUE_BINS:])
