@@ -51,8 +51,8 @@ class ComplianceReport:
     def write(self, out: str | Path | Output, *, pdf: bool = True) -> None:
         """Write `release/` and `internal/` below `out`, each file whole or not at all.
 
-        `release/` gets report.json, report.html, policy.toml, ledger.json, VERIFY.txt, SHA256SUMS, and
-        report.pdf where `pdf` is asked for and weasyprint is installed. `internal/` gets report.json,
+        `release/` gets report.json, report.html, policy.toml, ledger.json, annexes, VERIFY.txt, SHA256SUMS,
+        and report.pdf where `pdf` is asked for and weasyprint is installed. `internal/` gets report.json,
         report.html and findings.json.
 
         Privacy: what goes into `internal/` is exact and must not leave.

@@ -20,6 +20,7 @@ AXES = {
     Family.INFERENCE: ("inference", "no inference"),
     Family.COPIES: ("singling out", "no record isolation"),
 }
+MEMBERSHIP = (Family.MEMBERSHIP, Family.DISTANCE)
 CEILING_FPR = (0.001, 0.01, 0.1)
 _TPR = re.compile(r"tpr at ([\d.]+) ?% fpr")
 
@@ -64,7 +65,7 @@ def measure_name(finding: Finding, estimate: Estimate) -> str:
         return "auc"
     if tpr is not None:
         return f"tpr at fpr {float(tpr[1]) / 100.0:g}"
-    membership = finding.family in (Family.MEMBERSHIP, Family.DISTANCE)
+    membership = finding.family in MEMBERSHIP
     return "excess" if estimate is finding.headline and not membership else ""
 
 
@@ -96,7 +97,7 @@ def _row(finding: Finding, *, step: float, profile: Profile) -> AttackRow:
         citation=finding.citation,
         verdict=finding.verdict.value,
         measures=measures,
-        ceilings=_ceilings(profile),
+        ceilings=_ceilings(profile) if finding.family in MEMBERSHIP else (),
         controls=tuple(ControlOutcome(name=c.name, expected=c.expected, holds=c.holds) for c in finding.controls),
         about_n=size_class(finding.n),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from synthhealth.output import write_whole
+from synthhealth.report.annexes import ANNEXES, annexes
 from synthhealth.report.canonical import canonical, sha256
 from synthhealth.report.document import ReleaseDocument
 from synthhealth.report.instructions import instructions
@@ -14,11 +15,11 @@ from synthhealth.report.render import Signed, render_release
 SUMS = "SHA256SUMS"
 SEAL = "seal.dsse.json"
 SIGNATURES = "signatures"
-OWN = ("report.json", "report.html", "report.pdf", "policy.toml", "ledger.json", "VERIFY.txt", SUMS, SEAL)
+OWN = ("report.json", "report.html", "report.pdf", "policy.toml", "ledger.json", "VERIFY.txt", SUMS, SEAL, *ANNEXES)
 
 
 def publish(folder: Path, document: ReleaseDocument, *, signed: tuple[Signed, ...] = (), pdf: bool = True) -> None:
-    """Write report.json, report.html, report.pdf, VERIFY.txt and SHA256SUMS into `folder`.
+    """Write report.json, report.html, report.pdf, the annexes, VERIFY.txt and SHA256SUMS into `folder`.
 
     SHA256SUMS lists every file that stands in the folder, so that it must be written last. An old
     report.pdf is removed where no new one is printed, since it would show an older state.
@@ -34,6 +35,8 @@ def publish(folder: Path, document: ReleaseDocument, *, signed: tuple[Signed, ..
         write_whole(folder / "report.pdf", print_pdf(html))
     else:
         (folder / "report.pdf").unlink(missing_ok=True)
+    for annex in annexes(document, digest=digest):
+        write_whole(folder / annex.path, annex.text)
     write_whole(folder / "VERIFY.txt", instructions(document, digest=digest, signed=signed))
     write_whole(folder / SUMS, sums(folder))
 

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from privacy.errors import SynthhealthError
+from synthhealth.report.annexes import annexes
 from synthhealth.report.canonical import sha256
 from synthhealth.report.document import ReleaseDocument
 from synthhealth.report.dsse import key_id, opened, read_public
@@ -78,6 +79,7 @@ def verify(folder: str | Path, *, today: date, trusted: tuple[Path, ...] = ()) -
         *results,
         _check("the page shows exactly what report.json says", lambda: _page(place, document, signed)),
         _check("VERIFY.txt is the one that belongs here", lambda: _instructions(place, document, signed)),
+        _check("the annexes say what report.json says", lambda: _annexes(place, document)),
     )
     if all(result.holds for result in results):
         results = (*results, *_computed(place, document))
@@ -162,6 +164,13 @@ def _instructions(folder: Path, document: ReleaseDocument, signed: tuple[Signed,
     digest = sha256((folder / "report.json").read_bytes())
     same = instructions(document, digest=digest, signed=signed).encode() == (folder / "VERIFY.txt").read_bytes()
     return "" if same else "it was changed"
+
+
+def _annexes(folder: Path, document: ReleaseDocument) -> str:
+    digest = sha256((folder / "report.json").read_bytes())
+    drawn = annexes(document, digest=digest)
+    changed = [a.path for a in drawn if a.text.encode() != (folder / a.path).read_bytes()]
+    return f"changed: {', '.join(changed)}" if len(changed) > 0 else ""
 
 
 def _missing(document: ReleaseDocument, signed: tuple[Signed, ...]) -> tuple[str, ...]:

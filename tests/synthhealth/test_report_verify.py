@@ -86,6 +86,7 @@ def rehash(folder: Path) -> None:
 def test_files_of_both_editions(written: Path):
     assert {p.name for p in written.iterdir()} == {
         "report.html", "report.json", "policy.toml", "ledger.json", "VERIFY.txt", "SHA256SUMS", "patients.csv",
+        "annexes", "ro-crate-metadata.json",
     }  # fmt: skip
     assert {p.name for p in (written.parent / "internal").iterdir()} == {"report.html", "report.json", "findings.json"}
     assert len(json.loads((written.parent / "internal" / "findings.json").read_text())) == len(evidence().findings)
@@ -96,7 +97,7 @@ def test_unsigned_is_verified_but_not_in_force(written: Path):
     assert broken(result) == []
     assert result.missing == ROLES
     assert result.exit_code == OPEN
-    assert len(result.results) == 12
+    assert len(result.results) == 13
 
 
 def test_signed_by_every_role_is_verified(signed: Path, key: Ed25519PrivateKey, tmp_path: Path):
@@ -220,7 +221,9 @@ def test_one_changed_byte_is_found_without_the_list_of_hashes(folder: Path):
         (folder / SUMS).write_bytes(listing)
 
 
-@pytest.mark.parametrize("name", ["patients.csv", "ledger.json", "policy.toml", "report.html", "VERIFY.txt"])
+@pytest.mark.parametrize(
+    "name", ["patients.csv", "ledger.json", "policy.toml", "report.html", "VERIFY.txt", "annexes/dpia.md"]
+)
 def test_a_missing_file_is_found(folder: Path, name: str):
     (folder / name).unlink()
     assert verify(folder, today=TODAY).exit_code == FAILED
