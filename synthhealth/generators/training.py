@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -55,7 +56,8 @@ class Training:
         """One noisy sum of clipped gradients, shape [size]; an empty batch yields noise alone.
 
         The batch is a fresh Poisson sample at the event's rate, every patient at rate 1. Raises
-        BudgetError when all steps that were paid for have been taken.
+        BudgetError when all steps that were paid for have been taken, TypeError when `gradients` does
+        not return one row of `size` numbers a patient: more rows would be clipped apart.
 
         Privacy: internal only until it returns; the result is one of the steps that were paid for.
         """
@@ -72,9 +74,14 @@ class Training:
         n, rate = len(self.rows), self.event.sample_rate
         batch = np.arange(n) if rate >= 1 else poisson_batch(n, rate)
         norm = safe_norm(max_grad_norm, size)
-        total = np.zeros(size)
+        total, seen = np.zeros(size), 0
         for rows in gradients(batch):
+            if rows.ndim != 2 or rows.shape[1] != size:  # noqa: PLR2004  # a row a patient
+                raise TypeError(f"gradients must come as [patients, {size}]")
             total += clip_rows(rows, norm).sum(axis=0)
+            seen += len(rows)
+        if seen != len(batch):
+            raise TypeError("gradients must come as one row a patient of the batch")
         return private_sum(total, max_norm=max_grad_norm, noise_multiplier=self.event.noise_multiplier)
 
 
@@ -84,7 +91,10 @@ def gradient_rows(model: GradSampleModule, loss: torch.Tensor, patients: int) ->
     `model` wraps its module with loss_reduction="sum"; every tensor it sees has the patient as
     dimension 0, and each patient's loss depends on that patient alone. Gradients are cleared.
     """
-    loss.backward()  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        # what goes into the first layers is data and takes no gradient; torch warns of that once a layer
+        warnings.filterwarnings("ignore", message="Full backward hook is firing")
+        loss.backward()  # type: ignore[no-untyped-call]
     rows = [_taken(parameter, patients) for parameter in model.parameters() if parameter.requires_grad]
     model.zero_grad(set_to_none=True)
     return torch.cat(rows, dim=1)
