@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from functools import lru_cache
 
 import numpy as np
@@ -139,27 +140,38 @@ def _gaussian_size(event: Event) -> float:
 
 
 def _is_gaussian(event: Event) -> bool:
-    """Whether the event is nothing but Gaussian releases: a sample at rate 1 is everybody."""
-    return isinstance(event, Gaussian) or (isinstance(event, SampledGaussian) and event.sample_rate == 1.0)
+    """Whether the event's noise is Gaussian, everybody in it: a sample at rate 1 is everybody."""
+    return isinstance(event, Gaussian | Thresholded) or (
+        isinstance(event, SampledGaussian) and event.sample_rate == 1.0
+    )
 
 
 @lru_cache(maxsize=16)
 def loss_of(events: tuple[Event, ...], neighbours: Neighbours, coarser: int = 1) -> PrivacyLossDistribution:
     """The privacy loss distribution of all `events` composed, an upper bound.
 
-    Continuous Gaussians are one Gaussian whose inverse squares add up. Losses are rounded on
-    a grid that is the finer the shorter they are, and `coarser` times as wide on demand.
+    Continuous Gaussians are one Gaussian whose inverse squares add up, and the deltas of
+    thresholds one infinite loss. Losses are rounded on a grid that is the finer the shorter
+    they are, and `coarser` times as wide on demand.
     """
     grid = coarser * _grid(events, neighbours)
-    gaussians = tuple(event for event in events if _is_gaussian(event))
     loss = pld.identity(value_discretization_interval=grid)
-    for event in events:
-        if not _is_gaussian(event):
-            loss = loss.compose(_loss(event, neighbours, grid), tail_mass_truncation=_TAIL)
+    gaussians = tuple(event for event in events if _is_gaussian(event))
+    for event, count in Counter(event for event in events if not _is_gaussian(event)).items():
+        part = _loss(event, neighbours, grid).self_compose(count, tail_mass_truncation=_TAIL)
+        loss = loss.compose(part, tail_mass_truncation=_TAIL)
     if gaussians:
         multiplier = 1.0 / gaussian_size(gaussians)
         loss = loss.compose(_gaussian_loss(multiplier, neighbours, grid), tail_mass_truncation=_TAIL)
-    return loss
+    return loss.compose(_rare(events, neighbours, grid), tail_mass_truncation=0.0)
+
+
+def _rare(events: tuple[Event, ...], neighbours: Neighbours, grid: float) -> PrivacyLossDistribution:
+    """What the deltas of all thresholds together may lose: everything, with the chance that any of them fails."""
+    twice = 2 if neighbours == "replace_one" else 1
+    deltas = [min(1.0, twice * event.delta) for event in events if isinstance(event, Thresholded)]
+    chance = 1.0 - math.prod(1.0 - delta for delta in deltas)
+    return PrivacyLossDistribution(pld_pmf.create_pmf({0: 1.0 - chance}, grid, chance, pessimistic_estimate=True))
 
 
 def _grid(events: tuple[Event, ...], neighbours: Neighbours) -> float:
@@ -184,8 +196,6 @@ def _loss(event: Event, neighbours: Neighbours, grid: float) -> PrivacyLossDistr
                 value_discretization_interval=grid,
             )
             return step.self_compose(event.steps)
-        case Gaussian():
-            return _gaussian_loss(1.0 / _gaussian_size(event), neighbours, grid)
         case DiscreteGaussian():
             return _discrete_gaussian_loss(event.sigma, twice * event.count, grid)
         case DiscreteLaplace():
@@ -194,12 +204,8 @@ def _loss(event: Event, neighbours: Neighbours, grid: float) -> PrivacyLossDistr
             )
         case Selection():
             return _selection_loss(twice * event.epsilon, grid).self_compose(event.count)
-        case Thresholded():
-            rare = pld.identity(value_discretization_interval=grid)
-            rare = PrivacyLossDistribution(
-                pld_pmf.create_pmf({0: 1.0 - twice * event.delta}, grid, twice * event.delta, pessimistic_estimate=True)
-            )
-            return rare.compose(_gaussian_loss(event.noise_multiplier, neighbours, grid))
+        case Gaussian() | Thresholded():
+            return _gaussian_loss(1.0 / _gaussian_size(event), neighbours, grid)
 
 
 def _gaussian_loss(noise_multiplier: float, neighbours: Neighbours, grid: float) -> PrivacyLossDistribution:

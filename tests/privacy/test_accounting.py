@@ -260,3 +260,14 @@ def test_a_wide_discrete_gaussian_is_bounded_from_above_and_closely(sigma: float
 def test_a_long_loss_is_priced_in_little_memory():
     hard = (Gaussian(noise_multiplier=0.01), SampledGaussian(noise_multiplier=0.05, sample_rate=0.01, steps=10))
     assert epsilon_of(hard, 1e-6) > 4_000
+
+
+def test_many_thresholds_lose_everything_and_say_so():
+    rare = Thresholded(noise_multiplier=50.0, delta=0.05)
+    assert delta_of((rare,) * 2, 30.0) == pytest.approx(1 - 0.95**2, abs=1e-9)
+    assert epsilon_of((rare,) * 2_000, 0.5) == math.inf
+
+
+def test_equal_events_are_composed_together():
+    pick = Selection(epsilon=0.1, count=3)
+    assert epsilon_of((pick,) * 40, 1e-6) == pytest.approx(epsilon_of((Selection(epsilon=0.1, count=120),), 1e-6))
