@@ -17,6 +17,8 @@ def blocks(cohort: Cohort, size: int = PATIENTS_A_BLOCK) -> Iterator[Cohort]:
     Privacy: internal only; a patient's block depends on the order of the others, so only a
     result that treats each patient alone may be made from it.
     """
+    if size < 1:
+        raise ValueError(f"a block must hold at least 1 patient; got {size}")
     edges = np.arange(0, len(cohort) + size, size).clip(max=len(cohort))
     places = np.searchsorted(cohort.records.owner, edges)
     for i in range(len(edges) - 1):

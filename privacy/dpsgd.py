@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from privacy.errors import ConfigError, refusal
@@ -24,11 +25,11 @@ class TrainingPlan:
     cohort_size: int
 
     def __post_init__(self) -> None:
-        if not self.max_grad_norm > 0:
+        if not 0 < self.max_grad_norm < math.inf:
             raise ConfigError(
                 refusal(
                     what=f"max_grad_norm ({self.max_grad_norm:g})",
-                    must="be above 0",
+                    must="be finite and above 0",
                     got=f"{self.max_grad_norm:g}",
                     fix="try 1",
                 )
