@@ -37,11 +37,12 @@ def measure(stage: Stage) -> tuple[Reading, ...]:
 
     Privacy: internal only.
     """
-    return (membership_reading(EPT, errors(stage, stage.reference) - errors(stage, stage.synthetic), stage),)
+    gap = column_log_errors(stage, stage.reference) - column_log_errors(stage, stage.synthetic)
+    return (membership_reading(EPT, np.asarray(gap.mean(axis=1), dtype=np.float64), stage),)
 
 
-def errors(stage: Stage, teacher: Side) -> Floats:
-    """Mean over sources of the log squared error with which `teacher`'s patients predict the targets, [targets].
+def column_log_errors(stage: Stage, teacher: Side) -> Floats:
+    """Log squared error with which `teacher`'s patients predict each source of the targets, [targets, sources].
 
     A source is an attribute, or a test with all its summaries at once; it is predicted from
     all the others by fully grown random trees (Geurts et al. 2006), which reproduce a copied
@@ -51,12 +52,11 @@ def errors(stage: Stage, teacher: Side) -> Floats:
 
     Privacy: internal only.
     """
-    sources = _chosen(stage)
     features = stage.targets.table.features
-    total = np.zeros(len(stage.targets))
+    columns = []
     rng = stage.rng("mia-ept")
     rows = rng.permutation(len(teacher))[:_MOST_ROWS]
-    for source in sources:
+    for source in _chosen(stage):
         own = np.isin(teacher.embedding.feature, [place for place, one in enumerate(features) if one.source == source])
         known, asked = teacher.embedding.points[rows], stage.targets.embedding.points
         forest = ExtraTreesRegressor(
@@ -64,8 +64,8 @@ def errors(stage: Stage, teacher: Side) -> Floats:
         )
         forest.fit(known[:, ~own], known[:, own])
         guess = forest.predict(asked[:, ~own]).reshape(len(asked), -1)
-        total += np.log(((guess - asked[:, own]) ** 2).mean(axis=1, dtype=np.float64) + _LEAST_ERROR)
-    return total / len(sources)
+        columns.append(np.log(((guess - asked[:, own]) ** 2).mean(axis=1, dtype=np.float64) + _LEAST_ERROR))
+    return np.stack(columns, axis=1)
 
 
 def _chosen(stage: Stage) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from privacy.randomness import public
 Ints = NDArray[np.int64]
 
 COPIED_SHARE = 0.02
+COPIED_WORLD = "POS-2 %"
 _MOST_SCORED = {True: 10_000, False: 50_000}
 _MOST_PLANTED = {True: 3_000, False: 10_000}
 _JITTERS = {True: (0.03, 0.3), False: (0.01, 0.03, 0.1, 0.3)}
@@ -35,7 +37,7 @@ class World:
 
     name: str
     expected: str
-    answer: str
+    answer: Literal["nothing", "must", "dose"]
     planted: Cohort
     rows: Ints
     limit: str = ""
@@ -56,7 +58,16 @@ def ground_of(exhibit: Exhibit, *, quick: bool, seed: int) -> Ground:
     ]
     targets = Side.of(joined(*scored), metric)
     member = np.arange(len(targets)) < len(scored[0])
-    reference = Side.of(exhibit.reference, metric)
+    return prepared(targets, member, Side.of(exhibit.reference, metric), metric, quick=quick, seed=seed)
+
+
+def prepared(
+    targets: Side, member: NDArray[np.bool_], reference: Side, metric: Metric, *, quick: bool, seed: int
+) -> Ground:
+    """The ground of targets whose membership is known: their neighbours in the reference, strata and groups.
+
+    Privacy: internal only.
+    """
     known = nearest(targets.embedding.points, reference.embedding.points, NEAREST)
     return Ground(
         targets=targets,
@@ -99,7 +110,7 @@ def control_worlds(ground: Ground) -> tuple[World, ...]:
         World(name="NEG-fresh", expected="no signal", answer="nothing", planted=renamed(fresh_patients), rows=rows),
         World(name="POS-copy", expected="found", answer="must", planted=renamed(copied), rows=rows),
         World(
-            name=f"POS-{COPIED_SHARE * 100:g} %",
+            name=COPIED_WORLD,
             expected="found by at least one attack",
             answer="dose",
             planted=joined(fresh_patients, few),

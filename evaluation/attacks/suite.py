@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-
-import numpy as np
 
 from evaluation.attacks import (
     attribute_inference,
@@ -17,32 +13,27 @@ from evaluation.attacks import (
     inference,
     lab_sets,
     linkability,
+    shadows,
     singling_out,
 )
+from evaluation.attacks.calls import CRASHES, Call, Combination, outcomes_of
 from evaluation.attacks.ensemble import ENSEMBLE, ensemble
 from evaluation.attacks.ground import control_worlds, ground_of
-from evaluation.attacks.reading import Attack, NotMeasurableError, Reading
-from evaluation.attacks.stage import Stage
-from evaluation.attacks.verdict import Failure, Outcome, Trial, judge, unread
+from evaluation.attacks.reading import Attack
+from evaluation.attacks.shadows import TrainShadow
+from evaluation.attacks.stage import Ground
+from evaluation.attacks.verdict import Failure, Trial, judge, unread
+from evaluation.attacks.whole import whole
 from evaluation.exhibit import Exhibit
 from evaluation.finding import Finding, Verdict
 from privacy.cohort import Cohort
+from privacy.errors import SynthhealthError
 
 LEAST_PATIENTS = 100
 
 Progress = Callable[[str, int, int], None]
-Measure = Callable[[Stage], tuple[Reading, ...]]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One call of the suite: the attacks it answers for, and the function that measures them all on a stage."""
-
-    attacks: tuple[Attack, ...]
-    measure: Measure
-
-
-QUICK = (
+SUITE = (
     Call(attacks=duplicates.PATIENTS, measure=duplicates.patients),
     Call(attacks=(duplicates.RUNS,), measure=duplicates.runs),
     Call(attacks=distances.ATTACKS, measure=distances.measure),
@@ -54,6 +45,7 @@ QUICK = (
     Call(attacks=linkability.ATTACKS, measure=linkability.measure),
     Call(attacks=inference.ATTACKS, measure=inference.measure),
 )
+TOGETHER: tuple[Combination, ...] = (Combination(attacks=(ENSEMBLE,), combine=ensemble),)
 
 
 def attack(
@@ -65,72 +57,90 @@ def attack(
     quick: bool = True,
     seed: int = 0,
     progress: Progress | None = None,
+    train_shadow: TrainShadow | None = None,
 ) -> tuple[Finding, ...]:
     """Attack `synthetic` as if it had been learnt from `train`, with `holdout` as patients it cannot know.
 
-    `reference` is the attacker's own sample of the same population; without one half of the
-    holdout is taken. `seed` steers the evaluation alone. Returns one finding an attack, in
-    the order of the suite. Raises CheckError when the cohorts are in different schemas.
+    `reference` is the attacker's own sample of the same population; without one, half of the
+    holdout is taken. `train_shadow(cohort, seed)` fits the same generator with the same
+    settings and returns synthetic patients; it is called twice (four times when not `quick`),
+    and the attacks that need it are NOT MEASURABLE without it. `seed` steers the evaluation
+    alone. Returns one finding an attack and one for the suite as a whole. Raises CheckError
+    when the cohorts are in different schemas.
 
     Privacy: internal only; every number is outside the guarantee.
     """
     exhibit = Exhibit.of(train, holdout, synthetic, reference=reference, key=f"split {seed}".encode())
-    return examine(exhibit, QUICK, quick=quick, seed=seed, progress=progress)
+    return examine(exhibit, SUITE, quick=quick, seed=seed, progress=progress, train_shadow=train_shadow)
 
 
 def examine(
-    exhibit: Exhibit, calls: tuple[Call, ...], *, quick: bool = True, seed: int = 0, progress: Progress | None = None
+    exhibit: Exhibit,
+    calls: tuple[Call, ...],
+    *,
+    quick: bool = True,
+    seed: int = 0,
+    progress: Progress | None = None,
+    train_shadow: TrainShadow | None = None,
 ) -> tuple[Finding, ...]:
-    """The attacks of `calls` and their ensemble on the exhibit and on every control.
+    """The attacks of `calls`, their ensemble and the shadow attacks on the exhibit and on every control.
 
     With fewer than 100 patients on any side every attack is NOT MEASURABLE.
 
     Privacy: internal only.
     """
-    attacks = (*(one for call in calls for one in call.attacks), ENSEMBLE)
-    sizes = {name: len(getattr(exhibit, name)) for name in ("train", "holdout", "reference", "synthetic")}
-    small = [f"{name} has {size}" for name, size in sizes.items() if size < LEAST_PATIENTS]
+    small = _too_small(exhibit)
     if small:
-        reason = f"at least {LEAST_PATIENTS} patients are needed on each side; {', '.join(small)}"
-        return tuple(unread(Failure(attack=one, verdict=Verdict.NOT_MEASURABLE, reason=reason)) for one in attacks)
+        everything = (*(one for call in calls for one in call.attacks), ENSEMBLE, *shadows.ATTACKS)
+        findings = _unread(everything, Verdict.NOT_MEASURABLE, small)
+        return (*findings, whole(findings))
     ground = ground_of(exhibit, quick=quick, seed=seed)
+    together = TOGETHER
+    skipped = _unread(shadows.ATTACKS, Verdict.NOT_MEASURABLE, "no function that trains shadow models was given")
+    if train_shadow is not None:
+        count = shadows.QUICK_SHADOWS if quick else shadows.FULL_SHADOWS
+        try:
+            more = shadows.shadow_calls(shadows.train_shadows(ground, train_shadow, calls, count=count))
+        except (SynthhealthError, *CRASHES) as error:
+            reason = f"{type(error).__name__} while shadow models were trained"
+            skipped = _unread(shadows.ATTACKS, Verdict.INCONCLUSIVE, reason)
+        else:
+            calls, together, skipped = (*calls, *more[0]), (*together, *more[1]), ()
+    findings = (*_judged(ground, exhibit.synthetic, calls, together, progress), *skipped)
+    return (*findings, whole(findings))
+
+
+def _judged(
+    ground: Ground,
+    synthetic: Cohort,
+    calls: tuple[Call, ...],
+    together: tuple[Combination, ...],
+    progress: Progress | None,
+) -> tuple[Finding, ...]:
     worlds = control_worlds(ground)
-    total = len(worlds) + 1
-    outcomes = _outcomes(ground.stage("release", exhibit.synthetic), calls)
+    release = outcomes_of(ground.stage("release", synthetic), calls, together)
     trials = []
     for done, world in enumerate(worlds, 1):
         if progress is not None:
-            progress(f"attack: {world.name}", done, total)
-        trials.append(
-            Trial(world=world, outcomes=_outcomes(ground.stage(world.name, world.planted, world.rows), calls))
-        )
+            progress(f"attack: {world.name}", done, len(worlds) + 1)
+        stage = ground.stage(world.name, world.planted, world.rows)
+        trials.append(Trial(world=world, outcomes=outcomes_of(stage, calls, together)))
     if progress is not None:
-        progress("attack", total, total)
-    return judge(outcomes, tuple(trials))
+        progress("attack", len(worlds) + 1, len(worlds) + 1)
+    return judge(release, tuple(trials))
 
 
-def _outcomes(stage: Stage, calls: tuple[Call, ...]) -> dict[str, Outcome]:
-    """Every attack's outcome on one stage, by name; the ensemble last."""
-    outcomes: dict[str, Outcome] = {}
-    for call in calls:
-        outcomes.update(_guarded(call, stage))
-    readings = [one for one in outcomes.values() if isinstance(one, Reading)]
-    together = Call(attacks=(ENSEMBLE,), measure=lambda stage: ensemble(readings, stage))
-    return {**outcomes, **_guarded(together, stage)}
+def _too_small(exhibit: Exhibit) -> str:
+    """Why this exhibit cannot be measured; empty when it can."""
+    sides = (
+        ("train", exhibit.train),
+        ("holdout", exhibit.holdout),
+        ("reference", exhibit.reference),
+        ("synthetic", exhibit.synthetic),
+    )
+    small = [f"{name} has {len(cohort)}" for name, cohort in sides if len(cohort) < LEAST_PATIENTS]
+    return f"at least {LEAST_PATIENTS} patients are needed on each side; {', '.join(small)}" if small else ""
 
 
-def _guarded(call: Call, stage: Stage) -> dict[str, Outcome]:
-    """The readings of one call; a crash is a reading of nothing, with its reason, and stops no other attack."""
-    begin = time.perf_counter()
-    try:
-        readings = call.measure(stage)
-    except NotMeasurableError as error:
-        return _failed(call, Verdict.NOT_MEASURABLE, str(error))
-    except (ArithmeticError, ValueError, LookupError, MemoryError, np.linalg.LinAlgError) as error:
-        return _failed(call, Verdict.INCONCLUSIVE, f"{type(error).__name__} on stage {stage.name}")
-    seconds = (time.perf_counter() - begin) / len(readings)
-    return {one.attack.test: replace(one, seconds=seconds) for one in readings}
-
-
-def _failed(call: Call, verdict: Verdict, reason: str) -> dict[str, Outcome]:
-    return {one.test: Failure(attack=one, verdict=verdict, reason=reason) for one in call.attacks}
+def _unread(attacks: tuple[Attack, ...], verdict: Verdict, reason: str) -> tuple[Finding, ...]:
+    return tuple(unread(Failure(attack=one, verdict=verdict, reason=reason)) for one in attacks)

@@ -8,18 +8,22 @@ import numpy as np
 import pytest
 from lab_cohorts import lab_cohort
 
+from evaluation.attacks.calls import Call, Measure
 from evaluation.attacks.ensemble import ENSEMBLE
 from evaluation.attacks.membership import membership_reading
 from evaluation.attacks.planted import joined, redrawn_labs, renamed
 from evaluation.attacks.reading import Attack, NotMeasurableError, Reading
+from evaluation.attacks.shadows import ATTACKS as SHADOW_ATTACKS
 from evaluation.attacks.stage import Stage
-from evaluation.attacks.suite import QUICK, Call, Measure, attack, examine
+from evaluation.attacks.suite import SUITE, attack, examine
 from evaluation.attacks.verdict import FAMILY_ALPHA
+from evaluation.attacks.whole import WHOLE
 from evaluation.exhibit import Exhibit
 from evaluation.finding import Family, Finding, ThreatModel, Verdict
 
 N = 900
-EVERY = (*(one.test for call in QUICK for one in call.attacks), ENSEMBLE.test)
+EVERY = (*(one.test for call in SUITE for one in call.attacks), ENSEMBLE.test)
+BESIDE = (*(one.test for one in SHADOW_ATTACKS), WHOLE.test)
 # by their nature these notice a full copy only among many more patients, and then say NO POWER here
 BLUNT = ("dpi-20", "knn-density-5", "knn-density-20", "autoencoder")
 TRAIN, HOLDOUT, REFERENCE, FRESH = (lab_cohort(N, seed) for seed in range(4))
@@ -46,7 +50,22 @@ def on_fresh() -> dict[str, Finding]:
 
 
 def test_every_attack_gives_one_finding(on_copy: dict[str, Finding]):
-    assert tuple(on_copy) == EVERY
+    assert tuple(on_copy) == (*EVERY, *BESIDE)
+
+
+@pytest.mark.parametrize("test", [one.test for one in SHADOW_ATTACKS])
+def test_attacks_that_were_not_run_are_named(on_fresh: dict[str, Finding], test: str):
+    assert on_fresh[test].verdict is Verdict.NOT_MEASURABLE
+    assert "shadow" in on_fresh[test].reason
+
+
+def test_the_suite_as_a_whole_says_what_its_attacks_say(on_copy: dict[str, Finding], on_fresh: dict[str, Finding]):
+    assert on_copy[WHOLE.test].verdict is Verdict.LEAK
+    assert "exact-duplicates" in on_copy[WHOLE.test].reason
+    assert on_fresh[WHOLE.test].verdict is Verdict.NO_LEAK_DETECTED
+    assert "POS-2 %" in on_fresh[WHOLE.test].detection_limit
+    assert on_fresh[WHOLE.test].headline.interval is not None
+    assert {one.name: one.holds for one in on_fresh[WHOLE.test].controls}["POS-2 %"]
 
 
 @pytest.mark.parametrize("test", EVERY)
@@ -118,7 +137,7 @@ def test_curves_show_floor_and_copy_beside_the_release(on_fresh: dict[str, Findi
 
 def test_copies_of_two_percent_are_a_leak():
     few = TRAIN.take(np.arange(18))
-    calls = tuple(call for call in QUICK if any(one.test in ("dcr", "exact-duplicates") for one in call.attacks))
+    calls = tuple(call for call in SUITE if any(one.test in ("dcr", "exact-duplicates") for one in call.attacks))
     exhibit = Exhibit(train=TRAIN, holdout=HOLDOUT, reference=REFERENCE, synthetic=joined(FRESH, few))
     found = [one.test for one in examine(exhibit, calls) if one.verdict is Verdict.LEAK]
     assert "exact-duplicates" in found
@@ -128,7 +147,7 @@ def test_copies_of_two_percent_are_a_leak():
 def test_labs_redrawn_across_patients_are_a_leak():
     mixed_up = redrawn_labs(TRAIN, np.random.default_rng(0))
     shuffled = replace(mixed_up, patients=renamed(FRESH).patients)
-    calls = tuple(call for call in QUICK if call.attacks[0].test == "labs-sum")
+    calls = tuple(call for call in SUITE if call.attacks[0].test == "labs-sum")
     exhibit = Exhibit(train=TRAIN, holdout=HOLDOUT, reference=REFERENCE, synthetic=shuffled)
     found = [one.test for one in examine(exhibit, calls) if one.verdict is Verdict.LEAK]
     assert {"labs-sum", "labs-mean"} <= set(found)
@@ -213,7 +232,7 @@ def _asks_too_much(stage: Stage) -> tuple[Reading, ...]:
 def test_twenty_patients_are_not_measurable():
     findings = attack(lab_cohort(20, 0), lab_cohort(20, 1), lab_cohort(20, 2))
     assert {one.verdict for one in findings} == {Verdict.NOT_MEASURABLE}
-    assert tuple(one.test for one in findings) == EVERY
+    assert tuple(one.test for one in findings) == (*EVERY, *BESIDE)
     assert all("20" in one.reason for one in findings)
 
 
@@ -222,7 +241,7 @@ def test_the_seed_repeats_an_evaluation_and_progress_is_told():
     exhibit = Exhibit(
         train=lab_cohort(200, 0), holdout=lab_cohort(200, 1), reference=lab_cohort(200, 2), synthetic=lab_cohort(200, 3)
     )
-    calls = tuple(call for call in QUICK if call.attacks[0].test in ("exact-duplicates", "singling-out"))
+    calls = tuple(call for call in SUITE if call.attacks[0].test in ("exact-duplicates", "singling-out"))
     first = examine(exhibit, calls, seed=5, progress=lambda *what: told.append(what))
     again = examine(exhibit, calls, seed=5)
     assert [replace(one, seconds=0) for one in first] == [replace(one, seconds=0) for one in again]
