@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import typer
 
 from privacy.errors import ConfigError, SynthhealthError, refusal
+from synthhealth.bugs import told_without_values
 from synthhealth.generators.protocol import EngineName
 
 if TYPE_CHECKING:
+    from synthhealth.config import Config
+    from synthhealth.generators.protocol import Progress
     from synthhealth.results import Result
+
+    class StepCall(Protocol):
+        """A step of the pipeline that needs the config alone."""
+
+        def __call__(self, config: Config, *, progress: Progress) -> Result:
+            """Do the step."""
+            ...
+
 
 ABOUT = "Synthetic patients with their lab records, made under differential privacy, and the evidence to sign for them."
 EPILOG = (
@@ -54,7 +64,7 @@ def main() -> None:
             _say("interrupted", "nothing half-written counts; `synthhealth run` goes on from here")
         raise
     except Exception as error:  # noqa: BLE001  # the last resort: a bug must not print a cell of real data
-        _say("bug", _told_without_values(error))
+        _say("bug", told_without_values(error))
         sys.exit(1)
 
 
@@ -100,24 +110,16 @@ def init(
 def run(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = False) -> None:
     """Everything in one go: check, plan, fit, sample, evaluate, attack, report. Goes on where it was stopped."""
     from synthhealth import pipeline
-    from synthhealth.config import Config
-    from synthhealth.progress import shown
 
-    with shown(silent=quiet) as progress:
-        result = pipeline.run(Config.load(config), progress=progress)
-    _show(result, json=json)
+    _lead(pipeline.run, config, json=json, quiet=quiet)
 
 
 @app.command(rich_help_panel=STEPS)
 def check(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = False) -> None:
     """Hold the tables against the schema; the answer stays inside."""
     from synthhealth import pipeline
-    from synthhealth.config import Config
-    from synthhealth.progress import shown
 
-    with shown(silent=quiet) as progress:
-        result = pipeline.check(Config.load(config), progress=progress)
-    _show(result, json=json)
+    _lead(pipeline.check, config, json=json, quiet=quiet)
 
 
 @app.command(rich_help_panel=STEPS)
@@ -193,36 +195,24 @@ def sample(
 def evaluate(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = False) -> None:
     """Fidelity, utility and fairness of what was sampled; the answer stays inside."""
     from synthhealth import pipeline
-    from synthhealth.config import Config
-    from synthhealth.progress import shown
 
-    with shown(silent=quiet) as progress:
-        result = pipeline.evaluate(Config.load(config), progress=progress)
-    _show(result, json=json)
+    _lead(pipeline.evaluate, config, json=json, quiet=quiet)
 
 
 @app.command(rich_help_panel=STEPS)
 def attack(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = False) -> None:
     """Try to find the real patients in what was sampled, with controls; the answer stays inside."""
     from synthhealth import pipeline
-    from synthhealth.config import Config
-    from synthhealth.progress import shown
 
-    with shown(silent=quiet) as progress:
-        result = pipeline.attack(Config.load(config), progress=progress)
-    _show(result, json=json)
+    _lead(pipeline.attack, config, json=json, quiet=quiet)
 
 
 @app.command(rich_help_panel=STEPS)
 def report(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = False) -> None:
     """Both editions of the report, and the verdict against the policy."""
     from synthhealth import pipeline
-    from synthhealth.config import Config
-    from synthhealth.progress import shown
 
-    with shown(silent=quiet) as progress:
-        result = pipeline.report(Config.load(config), progress=progress)
-    _show(result, json=json)
+    _lead(pipeline.report, config, json=json, quiet=quiet)
 
 
 @app.command(rich_help_panel=ACCOUNT)
@@ -232,6 +222,60 @@ def ledger(*, config: ConfigFile = HERE, json: Json = False) -> None:
     from synthhealth.config import Config
 
     _show(pipeline.ledger(Config.load(config)), json=json)
+
+
+@app.command(rich_help_panel=ACCOUNT)
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A release folder.")],
+    *,
+    key: Annotated[
+        list[Path] | None, typer.Option(help="A public key that came over another channel; any other then fails.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check a release offline: hashes, signatures, epsilon, odds, verdict. Exit code 5: a check fails; 6: unsigned."""
+    from synthhealth.reporting import verify as verify_release
+
+    result = verify_release(folder, trusted=() if key is None else tuple(key))
+    _show(result, json=json)
+    raise typer.Exit(result.exit_code)
+
+
+@app.command(rich_help_panel=ACCOUNT)
+def sign(
+    folder: Annotated[Path, typer.Argument(help="A release folder.")],
+    *,
+    role: Annotated[str, typer.Option(help="One of the roles that the policy asks for.")],
+    name: Annotated[str, typer.Option(help="The person who signs.")],
+    key: Annotated[Path, typer.Option(help="The person's Ed25519 key (PEM).")],
+    months: Annotated[int, typer.Option(min=1, max=36, help="For how long.")] = 12,
+    decline: Annotated[bool, typer.Option("--decline", help="Put on record that the person does not sign.")] = False,
+    json: Json = False,
+) -> None:
+    """Sign a release for one role; set SYNTHHEALTH_KEY_PASSWORD for a key that has one."""
+    from synthhealth.reporting import sign as sign_release
+
+    secret = os.environ.get("SYNTHHEALTH_KEY_PASSWORD")
+    _show(
+        sign_release(
+            folder,
+            role=role,
+            name=name,
+            key=key,
+            months=months,
+            declined=decline,
+            password=None if secret is None else secret.encode(),
+        ),
+        json=json,
+    )
+
+
+@app.command(rich_help_panel=ACCOUNT)
+def key(path: Annotated[Path, typer.Argument(help="Where the key will stand.")], *, json: Json = False) -> None:
+    """Make a signing key for one person."""
+    from synthhealth.reporting import make_key
+
+    _show(make_key(path), json=json)
 
 
 @app.callback(invoke_without_command=True)
@@ -245,6 +289,16 @@ def _version(
         raise typer.Exit
 
 
+def _lead(step: StepCall, config: Path, *, json: bool, quiet: bool) -> None:
+    """One step of the pipeline, from the config's file to its screen."""
+    from synthhealth.config import Config
+    from synthhealth.progress import shown
+
+    with shown(silent=quiet) as progress:
+        result = step(Config.load(config), progress=progress)
+    _show(result, json=json)
+
+
 def _show(result: Result, *, json: bool) -> None:
     from synthhealth.screens import show
 
@@ -255,16 +309,3 @@ def _say(kind: str, words: str) -> None:
     """One message on stderr."""
     style = typer.colors.RED if kind in ("refused", "bug") else typer.colors.YELLOW
     typer.echo(typer.style(f"{kind}: ", fg=style, bold=True) + words, err=True)
-
-
-def _told_without_values(error: Exception) -> str:
-    """Where a bug struck. Its own words are left out, since a library may quote a cell in them."""
-    if os.environ.get("SYNTHHEALTH_DEBUG") == "1":
-        return "".join(traceback.format_exception(error))
-    frames = traceback.extract_tb(error.__traceback__)[-6:]
-    places = "\n".join(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames)
-    return (
-        f"{type(error).__name__}\n{places}\n"
-        "Its message is not shown, because it might quote your data. "
-        "Set SYNTHHEALTH_DEBUG=1 to see all of it, on your own screen only."
-    )

@@ -28,7 +28,7 @@ from synthhealth.job import Job
 from synthhealth.output import clear, write_whole
 from synthhealth.planning import planned, synthetic_size
 from synthhealth.progress import within
-from synthhealth.reporting import write_report
+from synthhealth.reporting import read_report, write_report
 from synthhealth.results import Account, Checked, Fitted, Found, NoticeLine, Planned, Ran, Reported, Sampled
 from synthhealth.runstate import STEPS, FindingStep
 from synthhealth.split_key import read_key, read_or_make_key
@@ -223,9 +223,10 @@ def run(config: Config, *, progress: Progress = quiet) -> Ran:
         evaluate(config, progress=progress)
     if not Job.of(config).has("attack"):
         attack(config, progress=progress)
+    job = Job.of(config)
     return Ran(
         planned=planned_now,
-        reported=report(config, progress=progress),
+        reported=read_report(job.output) if job.has("report") else report(config, progress=progress),
         seconds=round(time.monotonic() - began, 1),
         peak_memory_gb=_peak_memory_gb(),
         skipped=skipped,

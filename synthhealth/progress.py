@@ -54,7 +54,6 @@ def _bars() -> Iterator[Progress]:
         BarColumn,
         SpinnerColumn,
         TextColumn,
-        TimeElapsedColumn,
         TimeRemainingColumn,
     )
     from rich.progress import Progress as Bars
@@ -63,9 +62,8 @@ def _bars() -> Iterator[Progress]:
         SpinnerColumn(finished_text="[green]✓[/]"),
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
-        TimeElapsedColumn(),
-        TextColumn("[dim]left[/]"),
-        TimeRemainingColumn(compact=True, elapsed_when_finished=False),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        TextColumn("[dim]{task.fields[word]}[/]"),
     )
     with Bars(*columns, console=Console(stderr=True)) as bars:
         tasks: dict[str, TaskID] = {}
@@ -73,8 +71,9 @@ def _bars() -> Iterator[Progress]:
         def tell(stage: str, done: int, total: int) -> None:
             step = stage.partition(":")[0]
             if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done, total=total, description=_named(stage))
+                tasks[step] = bars.add_task(step, total=total, word="left")
+            word = "left" if done < total else ""
+            bars.update(tasks[step], completed=done, total=total, description=_named(stage), word=word)
 
         yield tell
 

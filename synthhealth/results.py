@@ -193,6 +193,41 @@ class Ran(Result):
     skipped: tuple[str, ...]
 
 
+class VerifiedLine(Result):
+    """One check of a release folder."""
+
+    name: str
+    holds: bool
+    detail: str
+
+
+class Verified(Result):
+    """What `verify` found; the exit code is 0 verified, 5 a check failed, 6 verified but unsigned or expired."""
+
+    folder: str
+    results: tuple[VerifiedLine, ...]
+    missing: tuple[str, ...]
+    expired: tuple[str, ...]
+    exit_code: int
+
+
+class Signature(Result):
+    """What `sign` wrote."""
+
+    folder: str
+    role: str
+    name: str
+    decision: str
+    until: str
+
+
+class NewKey(Result):
+    """A signing key that `key` has made; `id` is the SHA-256 of its public half."""
+
+    path: str
+    id: str
+
+
 class Started(Result):
     """What `init` wrote."""
 

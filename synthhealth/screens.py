@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from rich import box
+from functools import singledispatch
+
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from synthhealth.page import fact_grid, headed, ruled_table
 from synthhealth.progress import duration
 from synthhealth.results import (
     Account,
     Checked,
     Fitted,
     Found,
+    NewKey,
     Planned,
     PopulationLine,
     Ran,
     Reported,
     Result,
     Sampled,
+    Signature,
     Started,
+    Verified,
 )
 
 UNSAFE = "UNSAFE: this engine is not private; nothing it writes may leave"
@@ -38,77 +42,36 @@ def show(result: Result, *, json: bool) -> None:
         console.print(screen(result))
 
 
+@singledispatch
 def screen(result: Result) -> RenderableType:
     """A result as people read it."""
-    match result:
-        case Checked():
-            view = _checked(result)
-        case Planned():
-            view = _planned(result)
-        case Fitted():
-            view = _fitted(result)
-        case Sampled():
-            view = _sampled(result)
-        case Found():
-            view = _found(result)
-        case Reported():
-            view = _reported(result)
-        case Account():
-            view = _account(result)
-        case Ran():
-            view = _ran(result)
-        case Started():
-            view = _started(result)
-        case _:
-            raise TypeError(f"no screen for {type(result).__name__}")
-    return view
-
-
-def _headed(title: str, rest: str, *parts: RenderableType) -> Group:
-    """A title line, then parts set in by two, with air between."""
-    head = Text.assemble((title, "bold cyan"), "  ", (rest, "dim"))
-    body = [Padding(part, (0, 0, 1, 2)) for part in parts]
-    return Group("", Padding(head, (0, 0, 1, 0)), *body)
-
-
-def _facts(*rows: tuple[str, str | Text]) -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in rows:
-        grid.add_row(name, value)
-    return grid
-
-
-def _table(*columns: str, numbers: tuple[str, ...] = ()) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
-    for name in columns:
-        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
-    return table
+    raise TypeError(f"no screen for {type(result).__name__}")
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
+@screen.register
 def _checked(result: Checked) -> RenderableType:
-    facts = _facts(
+    facts = fact_grid(
         ("patients", f"{result.patients:,} in {result.columns} columns"),
         ("lab records", f"{result.records:,} of {result.tests} tests"),
     )
-    table = _table("where", "what was met", "what was done", "rows", numbers=("rows",))
+    table = ruled_table("where", "what was met", "what was done", "rows", numbers=("rows",))
     for line in result.notices:
         place = ".".join(part for part in (line.table, line.column) if part)
         table.add_row(f"{place} ({line.test})" if line.test else place, line.rule, line.done, f"{line.count:,}")
     met: RenderableType = table if result.notices else Text("every cell keeps the schema's rules", style="green")
-    return _headed("check", result.name, facts, met, Text(_INTERNAL, style="dim"))
+    return headed("check", result.name, facts, met, Text(_INTERNAL, style="dim"))
 
 
+@screen.register
 def _planned(result: Planned) -> RenderableType:
     rest = f"{result.name}, engine {result.engine}; no row was read"
     if not result.private:
-        return _headed("plan", rest, Text(UNSAFE, style="bold red"))
-    return _headed("plan", rest, _promise(result), _charges(result), _profile(result), _advice(result))
+        return headed("plan", rest, Text(UNSAFE, style="bold red"))
+    return headed("plan", rest, _promise(result), _charges(result), _profile(result), _advice(result))
 
 
 def _promise(result: Planned) -> Table:
@@ -121,7 +84,7 @@ def _promise(result: Planned) -> Table:
     ]
     if result.population is not None:
         rows.append(("population", _balance(result.population)))
-    return _facts(*rows)
+    return fact_grid(*rows)
 
 
 def _balance(line: PopulationLine) -> str:
@@ -130,7 +93,7 @@ def _balance(line: PopulationLine) -> str:
 
 
 def _charges(result: Planned) -> Table:
-    table = _table(
+    table = ruled_table(
         "charge", "share", "sigma", "rate", "steps", "alone", numbers=("share", "sigma", "rate", "steps", "alone")
     )
     for line in result.charges:
@@ -163,28 +126,31 @@ def _advice(result: Planned) -> Table:
     return grid
 
 
+@screen.register
 def _fitted(result: Fitted) -> RenderableType:
     if not result.private or result.epsilon is None:
-        return _headed("fit", result.engine, Text(UNSAFE, style="bold red"), _facts(("model", result.model)))
-    facts = _facts(
+        return headed("fit", result.engine, Text(UNSAFE, style="bold red"), fact_grid(("model", result.model)))
+    facts = fact_grid(
         ("spent", f"epsilon {result.epsilon:.4g} at delta {result.delta:g}"),
         ("model", result.model),
         ("took", duration(result.seconds)),
     )
-    return _headed("fit", result.engine, facts)
+    return headed("fit", result.engine, facts)
 
 
+@screen.register
 def _sampled(result: Sampled) -> RenderableType:
-    facts = _facts(
+    facts = fact_grid(
         ("patients", f"{result.patients:,}"), ("lab records", f"{result.records:,}"), ("files", "\n".join(result.files))
     )
-    return _headed("sample", "synthetic", facts)
+    return headed("sample", "synthetic", facts)
 
 
+@screen.register
 def _found(result: Found) -> RenderableType:
     parts: list[RenderableType] = []
     for family in dict.fromkeys(line.family for line in result.findings):
-        table = _table(
+        table = ruled_table(
             family, "value", "95 % interval", "floor", "ceiling", "verdict", numbers=("value", "floor", "ceiling")
         )
         for line in (line for line in result.findings if line.family == family):
@@ -194,41 +160,81 @@ def _found(result: Found) -> RenderableType:
                 name, _number(line.value), interval, _number(line.floor), _number(line.ceiling), line.verdict.lower()
             )
         parts.append(table)
-    return _headed(result.step, _INTERNAL, *parts, _facts(("written to", result.file)))
+    return headed(result.step, _INTERNAL, *parts, fact_grid(("written to", result.file)))
 
 
+@screen.register
 def _reported(result: Reported) -> RenderableType:
     reasons = Group(*(Text(f"• {reason}") for reason in result.reasons))
-    places = _facts(("may leave", "\n".join(result.release)), ("stays inside", "\n".join(result.internal)))
-    return _headed("report", "", Text(result.sentence, style=_OUTCOME_STYLE[result.outcome]), reasons, places)
+    places = fact_grid(("may leave", "\n".join(result.release)), ("stays inside", "\n".join(result.internal)))
+    return headed("report", "", Text(result.sentence, style=_OUTCOME_STYLE[result.outcome]), reasons, places)
 
 
+@screen.register
 def _account(result: Account) -> RenderableType:
     line = result.population
     broken_off = f"{line.aborted:,} broken off, {line.unfinished:,} begun and not closed; what they cost stays charged"
-    facts = _facts(
+    facts = fact_grid(
         ("spent", f"epsilon {line.epsilon:.4g} at delta {line.delta:g}, all runs composed"),
         ("ceiling", f"epsilon {line.ceiling:g}; {max(0.0, line.ceiling - line.epsilon):.4g} is left at most"),
         ("runs", f"{line.releases:,} finished, {broken_off}"),
         ("chain", f"checked whole, head {result.head[:16]}" if result.head else "nothing written yet"),
     )
-    table = _table("no.", "date", "run", "state", "alone", numbers=("no.", "alone"))
+    table = ruled_table("no.", "date", "run", "state", "alone", numbers=("no.", "alone"))
     for entry in result.entries:
         table.add_row(f"{entry.number}", entry.date, entry.run, entry.state, f"{entry.epsilon:.4g}")
-    return _headed("ledger", f"population {line.id}", facts, table if result.entries else Text("nothing spent yet"))
+    return headed("ledger", f"population {line.id}", facts, table if result.entries else Text("nothing spent yet"))
 
 
+@screen.register
 def _ran(result: Ran) -> RenderableType:
     took = f"{duration(result.seconds)}, at most {result.peak_memory_gb:.1f} GB of memory"
     rows: list[tuple[str, str | Text]] = [("took", took)]
     if result.skipped:
         rows.append(("done before", ", ".join(result.skipped)))
-    promise = _facts(
+    promise = fact_grid(
         ("epsilon", f"{result.planned.epsilon:.4g} at delta {result.planned.delta:g}, for {result.planned.unit}"), *rows
     )
-    return Group(_headed("run", result.planned.name, promise), screen(result.reported))
+    return Group(headed("run", result.planned.name, promise), screen(result.reported))
 
 
+@screen.register
 def _started(result: Started) -> RenderableType:
     steps = Group(*(Text(f"{number}. {step}") for number, step in enumerate(result.next_steps, 1)))
-    return _headed("init", "", _facts(("written", "\n".join(result.files))), steps)
+    return headed("init", "", fact_grid(("written", "\n".join(result.files))), steps)
+
+
+@screen.register
+def _verified(result: Verified) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for line in result.results:
+        mark = Text("holds", style="green") if line.holds else Text("FAILS", style="bold red")
+        grid.add_row(mark, f"{line.name}: {line.detail}" if line.detail else line.name)
+    for role in result.missing:
+        grid.add_row(Text("open", style="yellow"), f"not signed: {role}")
+    for what in result.expired:
+        grid.add_row(Text("open", style="yellow"), f"expired: {what}")
+    return headed("verify", result.folder, grid, _VERIFIED[result.exit_code])
+
+
+_VERIFIED = {
+    0: Text("verified", style="bold green"),
+    5: Text("NOT verified", style="bold red"),
+    6: Text("verified, but not in force: unsigned or expired", style="bold yellow"),
+}
+
+
+@screen.register
+def _signature(result: Signature) -> RenderableType:
+    facts = fact_grid(
+        ("role", result.role), ("name", result.name), ("decision", result.decision), ("until", result.until)
+    )
+    return headed("sign", result.folder, facts)
+
+
+@screen.register
+def _new_key(result: NewKey) -> RenderableType:
+    warning = "Whoever has this file can sign in your name: keep it off shared disks, and never in the out folder."
+    return headed("key", "", fact_grid(("written", result.path), ("id", result.id)), Text(warning))

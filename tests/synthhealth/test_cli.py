@@ -27,6 +27,9 @@ COMMANDS = (
     "attack",
     "report",
     "ledger",
+    "verify",
+    "sign",
+    "key",
 )
 
 
@@ -209,6 +212,37 @@ def test_a_draw_for_the_release_takes_its_settings_from_the_config(shell: Comman
     answer = shell("sample", "--config", finished, "--patients", 7)
     assert answer.code == 2
     assert "--to FOLDER" in answer.err
+
+
+def test_a_release_is_verified_signed_and_seen_through(shell: Command, tmp_path: Path) -> None:
+    path = lay_out(tmp_path)
+    assert shell("run", "--config", path).code == 0
+    release = tmp_path / "out" / "release"
+    answer = shell("verify", release)
+    assert answer.code == 6, answer.out
+    assert "not in force" in answer.out
+    assert shell("key", tmp_path / "officer.pem").code == 0
+    told = json.loads(shell("verify", release, "--json").out)
+    for role in told["missing"]:
+        words = ("--role", role, "--name", "A. Keeper", "--key", tmp_path / "officer.pem")
+        assert shell("sign", release, *words).code == 0
+    assert shell("verify", release).code == 0
+    (release / "patients.csv").write_text("patient_id\n")
+    answer = shell("verify", release)
+    assert answer.code == 5
+    assert "NOT verified" in answer.out
+
+
+def test_a_signed_report_is_not_written_again(shell: Command, tmp_path: Path) -> None:
+    path = lay_out(tmp_path)
+    assert shell("run", "--config", path).code == 0
+    release = tmp_path / "out" / "release"
+    shell("key", tmp_path / "officer.pem")
+    shell("sign", release, "--role", "privacy_officer", "--name", "A. Keeper", "--key", tmp_path / "officer.pem")
+    before = {file: file.read_bytes() for file in release.rglob("*") if file.is_file()}
+    told = json.loads(shell("run", "--config", path, "--json").out)
+    assert told["skipped"] == ["fit", "sample", "evaluate", "attack", "report"]
+    assert {file: file.read_bytes() for file in release.rglob("*") if file.is_file()} == before
 
 
 def test_progress_is_on_stderr_and_quiet_is_quiet(shell: Command, finished: Path) -> None:
