@@ -46,7 +46,6 @@ def violations(cohort: Cohort) -> tuple[Broken, ...]:
 def _patient_rules(cohort: Cohort) -> tuple[Broken, ...]:
     columns = cohort.schema.columns
     numbers = {name: kind for name, kind in columns.items() if isinstance(kind, Number)}
-    none = np.zeros(len(cohort), dtype=np.bool_)
     outside = [_outside(cohort.numbers(name), kind.low, kind.high) for name, kind in numbers.items()]
     off = [off_grid(cohort.numbers(name), kind.grid.snap(cohort.numbers(name))) for name, kind in numbers.items()]
     rough = [mask & ~beyond for mask, beyond in zip(off, outside, strict=True)]
@@ -61,11 +60,11 @@ def _patient_rules(cohort: Cohort) -> tuple[Broken, ...]:
             count=twice,
             items=len(cohort),
         ),
-        _cells("bounds", "Attributes outside their bounds", "attribute", outside or [none]),
-        _cells("precision", "Attributes off their precision", "attribute", rough or [none]),
-        _cells("missing", "Missing where it may not be", "attribute", absent or [none]),
-        _cells("codes", "Codes outside the schema", "attribute", _foreign_codes(cohort) or [none]),
-        _cells("derived", "Derived columns that are not their formula", "attribute", _not_derived(cohort) or [none]),
+        _cells("bounds", "Attributes outside their bounds", "attribute", outside),
+        _cells("precision", "Attributes off their precision", "attribute", rough),
+        _cells("missing", "Missing where it may not be", "attribute", absent),
+        _cells("codes", "Codes outside the schema", "attribute", _foreign_codes(cohort)),
+        _cells("derived", "Derived columns that are not their formula", "attribute", _not_derived(cohort)),
     )
 
 
@@ -150,13 +149,16 @@ def _cells(rule: str, title: str, unit: str, masks: list[Mask]) -> Broken:
     return Broken(rule=rule, title=title, unit=unit, count=count, items=items)
 
 
-def _finding(mine: Broken, real: Broken) -> Finding:
-    share = Estimate(
-        name="share",
-        value=mine.count / mine.items if mine.items else None,
-        interval=clopper_pearson(mine.count, mine.items),
-        note="of further patients of the same generator",
+def _share(mine: Broken) -> Estimate:
+    if mine.items == 0:
+        return Estimate(name="share", value=None, note="the schema has nothing of the kind")
+    interval = clopper_pearson(mine.count, mine.items)
+    return Estimate(
+        name="share", value=mine.count / mine.items, interval=interval, note="for further output of the generator"
     )
+
+
+def _finding(mine: Broken, real: Broken) -> Finding:
     counted = Interval(low=mine.count, high=mine.count, level=1.0, method="counted, not sampled")
     return Finding(
         family=Family.CONSTRAINTS,
@@ -166,7 +168,7 @@ def _finding(mine: Broken, real: Broken) -> Finding:
         verdict=Verdict.MEASURED,
         unit=mine.unit,
         n=mine.items,
-        others=(share,),
+        others=(_share(mine),),
         baseline=Estimate(name="violations in the training data", value=float(real.count)),
         detection_limit="every item is looked at",
     )

@@ -15,10 +15,11 @@ from evaluation.fidelity.histograms import Floats
 from evaluation.finding import Estimate, Family, Finding, Verdict
 from evaluation.intervals import holm, newcombe
 from evaluation.resampling import estimate
-from evaluation.subgroups import Subgroup, subgroups_of
+from evaluation.subgroups import Subgroup, balanced, groups_of, subgroups_of
 from evaluation.utility.scores import auroc
-from evaluation.utility.transfer import Transfer, by_patient
+from evaluation.utility.transfer import Bench, Transfer, by_patient, transfers
 from privacy.cohort import Cohort
+from privacy.randomness import public
 
 FEWEST_PATIENTS, FEWEST_EVENTS = 30, 10
 TOO_FEW = "too few to judge: fewer than 30 patients, or fewer than 10 with the outcome, in the group or outside it"
@@ -175,6 +176,39 @@ def _p_value(finding: Finding) -> float:
     if error == 0:
         return 1.0
     return float(2 * norm.sf(abs(value) / error) if finding.test == PARITY else norm.sf(value / error))
+
+
+def balance_effect(
+    train: Cohort, holdout: Cohort, synthetic: Cohort, column: str, *, seed: int = 0
+) -> tuple[Finding, ...]:
+    """What sampling as many synthetic patients of each group of `column` does to the gaps of models.
+
+    The same findings as `group_gaps`, with a model trained on balanced synthetic patients in place of
+    the synthetic one, and one trained on as many unbalanced synthetic patients in place of the real one.
+
+    Privacy: internal only.
+    """
+    even = balanced(synthetic, column, public(seed, "fairness", "balance"))
+    bench = Bench.of(synthetic, holdout, even, seed=seed)
+    trees = [transfer for transfer in transfers(bench, train) if transfer.family == TREES]
+    groups = groups_of(train, column)
+    found = [one for transfer in trees for group in groups for one in group_gaps(group, transfer, holdout)]
+    return tuple(_of_balance(finding) for finding in flagged(found))
+
+
+def _of_balance(finding: Finding) -> Finding:
+    others = tuple(
+        replace(one, name=one.name.replace("on synthetic", "on balanced").replace("on real", "on unbalanced"))
+        for one in finding.others
+    )
+    return replace(
+        finding,
+        test=f"{finding.test}, balanced",
+        title=f"{finding.title}, balanced sampling",
+        headline=replace(finding.headline, name="gap with balanced minus gap with unbalanced sampling"),
+        floor=None if finding.floor is None else replace(finding.floor, name="redrawn unbalanced minus unbalanced"),
+        others=others,
+    )
 
 
 def _measure(name: str, rates: list[Rate]) -> Measure:

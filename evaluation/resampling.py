@@ -47,9 +47,7 @@ def redrawn_weights(patients: int, chance: np.random.Generator) -> Floats:
     return np.concatenate([np.ones((1, patients)), drawn])
 
 
-def estimate(
-    name: str, redrawn: Floats, *, low: float = 0.0, high: float = 1.0, note: str = "", method: str = BY_GROUP
-) -> Estimate:
+def estimate(name: str, redrawn: Floats, *, low: float = 0.0, high: float = 1.0, method: str = BY_GROUP) -> Estimate:
     """A number from `redrawn` [1 + repeats]: the first is the estimate, the rest give its standard error.
 
     The interval is normal and cut to [low, high]: a percentile interval of a distance would lie
@@ -58,10 +56,10 @@ def estimate(
     value = float(redrawn[0])
     spread = redrawn[1:][np.isfinite(redrawn[1:])]
     if not np.isfinite(value) or len(spread) <= 1:
-        return Estimate(name=name, value=None, note=note or "not enough data")
+        return Estimate(name=name, value=None, note="not enough data")
     half = float(norm.ppf(0.5 + LEVEL / 2)) * float(spread.std(ddof=1))
     interval = Interval(low=max(low, value - half), high=min(high, value + half), level=LEVEL, method=method)
-    return Estimate(name=name, value=value, interval=interval, note=note)
+    return Estimate(name=name, value=value, interval=interval)
 
 
 def known(name: str, value: float) -> Estimate:

@@ -41,9 +41,10 @@ def with_column(cohort: Cohort, name: str, values: object) -> Cohort:
     return replace(cohort, patients=cohort.patients.assign(**{name: values}))
 
 
-def with_records(cohort: Cohort, **columns: np.ndarray) -> Cohort:
-    """The same cohort with some columns of its records replaced."""
-    return replace(cohort, records=replace(cohort.records, **columns))
+def with_records(cohort: Cohort, field: str, values: np.ndarray) -> Cohort:
+    """The same cohort with one column of its records replaced."""
+    columns = {name: getattr(cohort.records, name) for name in ("owner", "time", "test", "value")}
+    return replace(cohort, records=Records(**(columns | {field: values})))
 
 
 def with_codes(cohort: Cohort, name: str, codes: np.ndarray) -> Cohort:

@@ -51,11 +51,15 @@ def compare(
 ) -> Comparison:
     """Measure every arm against train; `table` gives [groups, subjects, cells] of a side.
 
+    A subject of which train has nothing is NaN: there is nothing to be near to.
+
     Privacy: internal only.
     """
     null = arms.shuffled if ceiling == "shuffled" else arms.scattered
     real = table(arms.train)
     rows = [_distances(real, table(side), arms.train, side, distance) for side in (arms.synthetic, arms.holdout, null)]
+    for part in rows:
+        part[:, real.sum(axis=(0, 2)) == 0] = np.nan
     return Comparison(names=tuple(names), synthetic=rows[0], floor=rows[1], ceiling=rows[2])
 
 

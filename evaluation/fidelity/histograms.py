@@ -12,10 +12,16 @@ Ints = NDArray[np.int64]
 
 
 def quantile_edges(values: Floats, bins: int) -> Floats:
-    """Edges of `bins` classes of equal weight, ties merged; shape [<= bins + 1], empty without values."""
+    """Edges of `bins` classes of equal weight, ties merged; shape [<= bins + 1], empty without values.
+
+    Values that are no more than `bins` (codes, say) get a class each.
+    """
     known = values[np.isfinite(values)]
     if len(known) == 0:
         return np.empty(0, dtype=np.float64)
+    different = np.unique(known)
+    if len(different) <= bins:
+        return np.append(different, different[-1] + 1)
     return np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)))
 
 

@@ -168,7 +168,7 @@ def test_a_model_of_one_class_is_worth_a_coin(train: Cohort, holdout: Cohort):
 
 def test_a_shifted_test_is_told_apart(train: Cohort, holdout: Cohort):
     value = train.records.value * 1.3
-    assert two_sample_auc(holdout, with_records(train, value=value)) > 0.9
+    assert two_sample_auc(holdout, with_records(train, "value", value)) > 0.9
 
 
 def test_a_schema_without_tests_has_figures_of_its_table(train: Cohort):

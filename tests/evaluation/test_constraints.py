@@ -83,13 +83,13 @@ def test_one_broken_record_is_one_violation(six_patients: Cohort, field: str, ne
     first = np.flatnonzero(cohort.records.test == 0)[0]
     column = getattr(cohort.records, field).copy()
     column[first] = new
-    assert broken(with_records(cohort, **{field: column})) == rules
+    assert broken(with_records(cohort, field, column)) == rules
 
 
 def test_a_code_that_is_none_is_a_violation(six_patients: Cohort):
     cohort = six_patients.bound_records(key=b"k")
     dipstick = np.flatnonzero(cohort.records.test == 2)[0]
-    assert broken(with_records(cohort, value=edited(cohort.records.value, dipstick, 2.0))) == {"value bounds": 1}
+    assert broken(with_records(cohort, "value", edited(cohort.records.value, dipstick, 2.0))) == {"value bounds": 1}
 
 
 def test_two_patients_with_one_identifier_are_a_violation(six_patients: Cohort):

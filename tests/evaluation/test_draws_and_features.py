@@ -33,12 +33,12 @@ def test_followers_are_the_next_record_of_the_same_test(six_patients: Cohort):
 
 
 def test_times_are_cut_down_to_steps(six_patients: Cohort):
-    late = with_records(six_patients, time=six_patients.records.time + 0.75)
+    late = with_records(six_patients, "time", six_patients.records.time + 0.75)
     assert Draws.of(late).draw_time.tolist() == Draws.of(six_patients).draw_time.tolist()
 
 
 def test_values_are_held_to_the_bounds_and_logs_follow_the_schema(six_patients: Cohort):
-    wild = with_records(six_patients, value=six_patients.records.value + 1e6)
+    wild = with_records(six_patients, "value", six_patients.records.value + 1e6)
     assert bounded_values(wild).max() == 1500
     draws = Draws.of(six_patients)
     scaled = scaled_values(six_patients, draws)

@@ -11,6 +11,7 @@ from mixtures import joined, with_codes
 from evaluation.fairness import (
     CLEAR,
     TOO_FEW,
+    balance_effect,
     calls,
     fairness_findings,
     flagged,
@@ -193,6 +194,21 @@ def test_balancing_leaves_groups_of_equal_size(holdout: Cohort):
     assert len(set(sizes)) == 1
     assert sizes[0] == np.bincount(holdout.codes("ward")).min()
     assert len(set(cohort.ids)) == len(cohort)
+
+
+def test_the_effect_of_balancing_is_shown_group_by_group(holdout: Cohort):
+    train = simulate(1200, seed=53)
+    findings = balance_effect(train, holdout, train, "sex")
+    judged_ones = [finding for finding in findings if finding.verdict is Verdict.MEASURED]
+    assert {finding.subject for finding in judged_ones} == {"sex = F", "sex = M"}
+    for finding in judged_ones:
+        assert finding.test.endswith(", balanced")
+        assert finding.others[0].name == "gap, trained on balanced"
+        assert finding.others[1].name == "gap, trained on unbalanced"
+        one, two = finding.others[0].value, finding.others[1].value
+        assert one is not None
+        assert two is not None
+        assert value_of(finding) == pytest.approx(one - two)
 
 
 def test_a_schema_without_subgroups_says_so(holdout: Cohort):

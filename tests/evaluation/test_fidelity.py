@@ -126,7 +126,7 @@ def test_patterns_of_missing_values_see_columns_that_go_missing_together(arms: A
 def test_rounding_a_test_to_tens_shows_in_its_last_digit(arms: Arms, real: Cohort):
     glucose = list(real.schema.tests).index("Glucose")
     value = np.where(real.records.test == glucose, np.round(real.records.value, -1), real.records.value)
-    finding = columns.last_digits(beside(arms, with_records(real, value=value)))
+    finding = columns.last_digits(beside(arms, with_records(real, "value", value)))
     worst = next(one for one in finding.others if one.name.startswith("worst"))
     assert worst.name == "worst: Glucose"
     assert worst.value is not None
@@ -157,7 +157,7 @@ def test_a_moved_column_is_named_with_its_size(arms: Arms, real: Cohort):
 def test_a_classifier_names_the_column_that_gave_the_patients_away(arms: Arms, real: Cohort):
     potassium = list(real.schema.tests).index("K")
     value = np.where(real.records.test == potassium, real.records.value * 1.5, real.records.value)
-    finding = two_sample(beside(arms, with_records(real, value=value)))
+    finding = two_sample(beside(arms, with_records(real, "value", value)))
     assert value_of(finding) > 0.8
     assert finding.others[0].name == "given away by K"
     assert finding.floor is not None

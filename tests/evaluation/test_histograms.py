@@ -26,7 +26,7 @@ def test_a_value_on_an_edge_belongs_to_the_class_that_begins_there():
 
 
 def test_quantile_edges_merge_ties_and_know_nothing_of_missing():
-    assert quantile_edges(np.array([1.0, 1.0, 1.0, 1.0, 9.0, np.nan]), 4).tolist() == [1.0, 9.0]
+    assert quantile_edges(np.array([1.0, 1.0, 1.0, 4.0, 9.0, np.nan]), 2).tolist() == [1.0, 9.0]
     assert len(quantile_edges(np.array([np.nan]), 4)) == 0
 
 
@@ -38,6 +38,11 @@ def test_places_within_groups_are_the_places_of_each_group(items: list[tuple[int
     together = place_within(value, group, edges)
     for number, edge in enumerate(edges):
         assert together[group == number].tolist() == place(value[group == number], edge).tolist()
+
+
+def test_few_values_get_a_class_each():
+    edges = quantile_edges(np.array([0.0, 1.0, 0.0, 3.0]), 8)
+    assert place(np.array([0.0, 1.0, 3.0, 3.0]), edges).tolist() == [0, 1, 2, 2]
 
 
 def test_counts_by_row_and_cell():
