@@ -16,6 +16,8 @@ from privacy.errors import CheckError, refusal
 
 START = "0" * 64  # what stands in place of a hash before the first record
 RECOVERED = "recovered"
+_FIELDS = {"index", "previous", "kind", "content", "hash"}
+_BEGINNING = b'{"content":'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,8 @@ def _parse(data: bytes, path: Path) -> tuple[tuple[Record, ...], bytes]:
             raise _broken(path, "hold nothing but records", f"other bytes before record {record.index}")
         fragment = b""
         records.append(record)
+    if not records and not _BEGINNING.startswith(fragment[: len(_BEGINNING)]):
+        raise _broken(path, "be a ledger", "a file of another kind")
     return tuple(records), fragment
 
 
@@ -154,9 +158,6 @@ def _record(line: bytes) -> Record | None:
     except (ValueError, KeyError, TypeError):
         return None
     return sealed if sealed.hash == values.get("hash") and set(values) == _FIELDS else None
-
-
-_FIELDS = {"index", "previous", "kind", "content", "hash"}
 
 
 def _body(index: int, previous: str, kind: str, content: Mapping[str, object]) -> Mapping[str, object]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from privacy.cohort import Cohort
+from privacy.errors import ConfigError, refusal
+from privacy.lattice import MOST_ROWS
 from privacy.ledger import Ledger, Receipt
 from privacy.plan import Charge
 from privacy.randomness import secret_bytes
@@ -18,6 +20,15 @@ class Gate:
     __slots__ = ("__rows", "ledger", "schema")
 
     def __init__(self, cohort: Cohort, ledger: Ledger) -> None:
+        if len(cohort) > MOST_ROWS:
+            raise ConfigError(
+                refusal(
+                    what="a cohort",
+                    must=f"hold at most {MOST_ROWS:,} patients, for which the sums are proven",
+                    got="more",
+                    fix="learn from a part of it",
+                )
+            )
         self.schema: Schema = cohort.schema
         self.ledger = ledger
         self.__rows = cohort.bound_records(key=secret_bytes(32))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from privacy.randomness import secret_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,4 +140,4 @@ _SUFFIX = ".partial"
 
 
 def _scratch(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{_SUFFIX}")
+    return path.with_name(f".{path.name}.{secret_bytes(4).hex()}{_SUFFIX}")

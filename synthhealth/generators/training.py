@@ -76,8 +76,8 @@ class Training:
         norm = safe_norm(max_grad_norm, size)
         total, seen = np.zeros(size), 0
         for rows in gradients(batch):
-            if rows.ndim != 2 or rows.shape[1] != size:  # noqa: PLR2004  # a row a patient
-                raise TypeError(f"gradients must come as [patients, {size}]")
+            if rows.ndim != 2 or rows.shape[1] != size or rows.dtype != np.float64:  # noqa: PLR2004  # a row a patient
+                raise TypeError(f"gradients must come as [patients, {size}] in float64")
             total += clip_rows(rows, norm).sum(axis=0)
             seen += len(rows)
         if seen != len(batch):
