@@ -90,6 +90,10 @@ def attack(family: Family, title: str, headline: Estimate, *others: Estimate, ve
         n=3417,
         detection_limit="2.1 % of patients copied",
         citation="Example 2026",
+        curves=(
+            Curve(name="ROC", x=(0.001, 0.01, 0.1, 1.0), y=(0.0012, 0.0102, 0.1082, 1.0)),
+            Curve(name="ROC, POS-copy", x=(0.001, 0.01, 1.0), y=(0.98, 0.99, 1.0)),
+        ),
         seconds=3.2,
     )
 

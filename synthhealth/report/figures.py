@@ -6,11 +6,9 @@ import math
 
 from markupsafe import Markup
 
-from synthhealth.report.attack_parts import AttackRow
-from synthhealth.report.odds import tpr_ceiling
 from synthhealth.report.parts import LedgerPart, Odds, Promise
-from synthhealth.report.reading import number
 from synthhealth.report.svg import WIDTH, Scale, area, box, dot, figure, line, path, text
+from synthhealth.report.wording import number
 
 _LEFT, _RIGHT = 64, WIDTH - 16
 _CHANCE = 50
@@ -37,32 +35,6 @@ def profile_figure(promise: Promise) -> Markup:
     parts += [text(_RIGHT, 274, "epsilon", anchor="end", colour="muted"), text(_LEFT - 48, 14, "delta", colour="muted")]
     said = "; ".join(f"epsilon {e:g}, delta {d:.1e}" for e, d in points[:: max(1, len(points) // 6)])
     return figure("fig-profile", height=284, title="Privacy profile", description=said, parts=parts)
-
-
-def ceiling_figure(promise: Promise, attacks: tuple[AttackRow, ...]) -> Markup:
-    """The most any attacker can reach, against what the attacks that were run did reach."""
-    profile = tuple((p.epsilon, p.delta) for p in promise.profile)
-    low, top, bottom = -3.5, 24.0, 286.0
-    x = Scale(low=low, high=0, start=_LEFT, end=_RIGHT)
-    y = Scale(low=low, high=0, start=bottom, end=top)
-    grid = [10 ** (low + k * -low / 60) for k in range(61)]
-    ceiling = [(x.at(math.log10(f)), y.at(math.log10(tpr_ceiling(profile, f)))) for f in grid]
-    chance = [(x.at(low), y.at(low)), (x.at(0), y.at(0))]
-    parts = [_percent_axes(x, y, top, bottom)]
-    parts += [area([*ceiling, (x.at(0), bottom), (x.at(low), bottom)]), path(ceiling)]
-    parts += [path(chance, colour="muted", width=1.5, dash="5 4")]
-    parts += _measured(attacks, x, y)
-    parts += [
-        text(_LEFT + 12, top + 22, "nobody can be up here", colour="muted"),
-        text(x.at(-2.05), y.at(math.log10(tpr_ceiling(profile, 10**-2.05))) - 12, "ceiling", anchor="end", bold=True),
-        text(x.at(-0.9), y.at(-0.9) + 30, "coin toss", colour="muted"),
-        text(_RIGHT - 4, bottom - 12, "bars: attacks that were run", anchor="end", colour="warm", bold=True),
-        text(_RIGHT, bottom + 38, "strangers wrongly accused (FPR)", anchor="end", colour="muted"),
-        text(_LEFT - 48, 12, "members caught (TPR)", colour="muted"),
-    ]
-    said = ", ".join(f"{tpr_ceiling(profile, f):.1%} at {f:.1%}" for f in (0.001, 0.01, 0.1))
-    title = "Ceiling of all attackers and what the attacks reached"
-    return figure("fig-ceiling", height=332, title=title, description=f"ceiling: {said}", parts=parts)
 
 
 def ledger_figure(ledger: LedgerPart, promise: Promise) -> Markup:
@@ -110,31 +82,6 @@ def _plus(x: float, y: float, arm: float = 4.0) -> str:
     return line(x - arm, y, x + arm, y, colour="paper", width=1.6) + line(
         x, y - arm, x, y + arm, colour="paper", width=1.6
     )
-
-
-def _measured(attacks: tuple[AttackRow, ...], x: Scale, y: Scale) -> list[str]:
-    """Intervals of all attacks side by side at each false-positive rate they were measured at."""
-    parts = []
-    for fpr in (0.001, 0.01, 0.1):
-        name = f"tpr at fpr {fpr:g}"
-        found = [m for row in attacks for m in row.measures if m.name == name]
-        for place, m in enumerate(found[:6]):
-            at = x.at(math.log10(fpr)) + 7.0 * (place - (min(len(found), 6) - 1) / 2)
-            low, high = (y.at(math.log10(max(v, 1e-9))) for v in (m.low, m.high))
-            parts.append(line(at, low, at, high, colour="warm", width=3))
-            parts.append(line(at - 3, high, at + 3, high, colour="warm", width=2))
-    return parts
-
-
-def _percent_axes(x: Scale, y: Scale, top: float, bottom: float) -> str:
-    parts = []
-    for power, label in ((-3, "0.1 %"), (-2, "1 %"), (-1, "10 %"), (0, "100 %")):
-        parts.append(line(_LEFT, y.at(power), _RIGHT, y.at(power)))
-        parts.append(line(x.at(power), top, x.at(power), bottom))
-        parts.append(text(_LEFT - 8, y.at(power) + 4, label, anchor="end", colour="muted", size=12))
-        anchor = "end" if power == 0 else "middle"
-        parts.append(text(x.at(power), bottom + 18, label, anchor=anchor, colour="muted", size=12))
-    return "".join(parts)
 
 
 def _log_grid(y: Scale, powers: range) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from synthhealth.report.parts import Promise
-from synthhealth.report.reading import number
 from synthhealth.report.svg import arrow, box, figure, line, text
+from synthhealth.report.wording import number
 
 
 def flow_figure(promise: Promise, engine: str) -> Markup:
@@ -31,7 +31,7 @@ def flow_figure(promise: Promise, engine: str) -> Markup:
         arrow(244, 66, 328, 66),
         text(286, 58, "split", anchor="middle", colour="muted", size=12),
         arrow(134, 300, 134, 372, colour="accent"),
-        text(144, 340, "sampling: nothing more to pay", colour="muted", size=12),
+        text(144, 340, "sampling costs nothing", colour="muted", size=12),
         line(330, 174, 304, 174, colour="warm", width=1.5),
         line(304, 174, 304, 356, colour="warm", width=1.5),
         line(304, 356, 396, 356, colour="warm", width=1.5),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from synthhealth.report.parts import Check, Outcome, PopulationTotal, Promise
 from synthhealth.report.policy import Policy, TierLimits
+from synthhealth.report.wording import number
 
 _PRACTICES = (
     ("poisson_sampling", True, "Sampler matches the accounting (Poisson)"),
@@ -61,13 +62,13 @@ def _epsilon(limits: TierLimits, promise: Promise, population: PopulationTotal |
     required = f"at most {limits.epsilon_pass:g} passes, at most {limits.epsilon_review:g} is reviewed"
     if total is None:
         return _make("epsilon", "Total epsilon", "unknown", required, "not_measured", "no epsilon was computed")
+    shown = number(total, "epsilon")
     if total <= limits.epsilon_pass:
-        return _make("epsilon", "Total epsilon", f"{total:.3g}", required, "pass", "")
+        return _make("epsilon", "Total epsilon", shown, required, "pass", "")
     if total <= limits.epsilon_review:
-        why = f"{total:.3g} is above the {limits.epsilon_pass:g} that this kind of recipient may get without review"
-        return _make("epsilon", "Total epsilon", f"{total:.3g}", required, "review", why)
-    why = f"{total:.3g} is above {limits.epsilon_review:g}"
-    return _make("epsilon", "Total epsilon", f"{total:.3g}", required, "fail", why)
+        why = f"{shown} is above the {limits.epsilon_pass:g} that this kind of recipient may get without review"
+        return _make("epsilon", "Total epsilon", shown, required, "review", why)
+    return _make("epsilon", "Total epsilon", shown, required, "fail", f"{shown} is above {limits.epsilon_review:g}")
 
 
 def _delta(limits: TierLimits, promise: Promise) -> Check:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 from synthhealth.report.attack_parts import AttackRow, RoundedMeasure
 from synthhealth.report.document import Common
+from synthhealth.report.wording import number
 
 MEASURES = {
     "auc": "AUC",
@@ -21,25 +23,6 @@ TIERS = {
 STATES = {"pass": "passes", "review": "review", "fail": "fails", "not_measured": "not measured"}
 
 
-def number(value: float | None, style: str) -> str:
-    """A number as the report prints it; an upper bound is always rounded up.
-
-    `style` is "epsilon", "delta", "most" (a share), "count", "limit" or "factor".
-    """
-    if value is None:
-        return "none"
-    if style == "epsilon":
-        return f"{_up(value, 2):.2f}"
-    if style == "delta":
-        return f"{value:.0e}".replace("e-0", "e-") if value > 0 else "0"
-    if style == "most":
-        digits = 1 if value >= 0.01 else 2  # noqa: PLR2004  # below one per cent a second digit tells something
-        return f"{_up(value * 100, digits):.{digits}f} %"
-    if style == "count":
-        return f"{round(value):,}"
-    return f"{value:g}"
-
-
 def measure_title(name: str) -> str:
     """A measure's name as it is printed."""
     if name.startswith("tpr at fpr "):
@@ -53,6 +36,12 @@ def interval(measure: RoundedMeasure) -> str:
         return f"{measure.low:.2f} to {measure.high:.2f}"
     low, high = (f"{value * 100:g}".replace("-", "\u2212") for value in (measure.low, measure.high))
     return f"{low} to {high} %"
+
+
+def event_words(text: str) -> str:
+    """An event of the ledger with its native parameters, as one reads it."""
+    told = json.loads(text)
+    return f"{told['kind']}: " + ", ".join(f"{name} {value:g}" for name, value in told.items() if name != "kind")
 
 
 def in_words(delta: float) -> str:
@@ -122,8 +111,3 @@ def budget_sentence(common: Common) -> str:
         f"{count} run{'s' if count != 1 else ''} about population {total.id}, broken-off ones included; "
         f"{number(total.left_epsilon, 'epsilon')} is left below the ceiling of {total.ceiling_epsilon:g}."
     )
-
-
-def _up(value: float, digits: int) -> float:
-    scale = 10.0**digits
-    return math.ceil(round(value * scale, 6)) / scale

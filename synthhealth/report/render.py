@@ -12,10 +12,12 @@ import jinja2
 from markupsafe import Markup
 
 from synthhealth.report import reading
+from synthhealth.report.attack_figures import ceiling_figure, forest_figure, roc_figure
 from synthhealth.report.document import Common, InternalDocument, ReleaseDocument
-from synthhealth.report.figures import ceiling_figure, ledger_figure, odds_figure, profile_figure
+from synthhealth.report.figures import ledger_figure, odds_figure, profile_figure
 from synthhealth.report.flow import flow_figure
 from synthhealth.report.inner import FamilyTable, family_tables, gap_figure, said
+from synthhealth.report.wording import number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class Drawn:
     profile: Markup | None
     ceiling: Markup | None
     odds: Markup | None
+    forest: Markup | None
 
 
 def render_release(document: ReleaseDocument, *, digest: str, signed: tuple[Signed, ...] = ()) -> str:
@@ -86,6 +89,7 @@ def render_internal(document: InternalDocument, *, digest: str, signed: tuple[Si
         mark=page_mark(document.common, signed, inside=True),
         tables=tables,
         gaps=gap_figure(findings),
+        roc=roc_figure(document.common.promise, findings),
         said=said,
     )
 
@@ -107,6 +111,7 @@ def _drawn(common: Common) -> Drawn:
         profile=profile_figure(common.promise) if common.promise.applies else None,
         ceiling=ceiling_figure(common.promise, common.attacks) if common.promise.applies else None,
         odds=None if common.odds is None else odds_figure(common.odds),
+        forest=forest_figure(common.attacks),
     )
 
 
@@ -137,7 +142,7 @@ def marked(told: object, pointer: str, style: str) -> Markup:
     """A `data` element that holds a number of the document and the pointer it can be checked by."""
     value = at_pointer(told, pointer)
     return Markup('<data value="{}" data-at="{}" data-as="{}">{}</data>').format(
-        value, pointer, style, reading.number(value, style)
+        value, pointer, style, number(value, style)
     )
 
 
