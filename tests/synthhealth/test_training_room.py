@@ -1,4 +1,4 @@
-"""The training room keeps its word: paid steps, clipped rows, patients who do not touch each other, noise at its scale."""
+"""The training room: paid steps, clipped rows, patients who do not touch each other, noise at its scale."""
 
 from __future__ import annotations
 

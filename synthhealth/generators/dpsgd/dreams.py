@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -13,6 +14,7 @@ from synthhealth.generators.dpsgd.batch import time_features
 from synthhealth.generators.dpsgd.encoder import ranks
 from synthhealth.generators.dpsgd.event_decoder import EventDecoder
 from synthhealth.generators.dpsgd.ground import VALUE_WAVES, Ground
+from synthhealth.generators.dpsgd.network import LATENT, Network
 from synthhealth.generators.dpsgd.row_decoder import drawn_level
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
 from synthhealth.generators.events.dream import EMPTY_RETRIES, Dream, Sketch
@@ -30,6 +32,26 @@ class _Round:
     test: Places
     bin: Places
     last: Places
+
+
+@torch.no_grad()
+def imagined(
+    network: Network, ground: Ground, n: int, rng: np.random.Generator
+) -> tuple[Places, pd.DataFrame, Dream | None]:
+    """`n` patients from the prior: rows of levels [n, C], the table of patients, and draws where there are tests.
+
+    Privacy: free; post-processing.
+    """
+    book = ground.book
+    hidden = network.hidden(torch.from_numpy(rng.normal(size=(n, LATENT))))
+    drawn, scores = network.row.sample(hidden, rng)
+    codes = drawn.numpy()
+    patients = book.patients(codes, rng)
+    if network.events is None:
+        return codes, patients, None
+    sketch = book.sketch(codes, np.zeros((n, 0)), book.last_step(patients), rng)
+    told = network.events.of_patient(hidden, scores)
+    return codes, patients, dreamt(network.events, ground, sketch, told, rng)
 
 
 @torch.no_grad()

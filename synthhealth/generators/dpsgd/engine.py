@@ -12,6 +12,7 @@ from privacy.plan import Charge
 from privacy.randomness import public, secret_bytes
 from privacy.schema import Schema
 from synthhealth.encoding.layout import Layout
+from synthhealth.generators.dpsgd.calibration import calibrate_bases
 from synthhealth.generators.dpsgd.encoded import Encoded
 from synthhealth.generators.dpsgd.ground import Ground
 from synthhealth.generators.dpsgd.learning import KEY_BYTES, Lesson, Recipe, learn_privately
@@ -77,6 +78,7 @@ class DpsgdEngine:
         encoded = Encoded.of(room.rows, ground)
         lesson = Lesson(network, ground, encoded, room.rows.ids, secret_bytes(KEY_BYTES))
         learn_privately(room, lesson, self.recipe, progress)
+        calibrate_bases(network, ground, public(self.seed, "autoencoder", "calibration"))
         return Autoencoder(ground=ground, network=network)
 
     def _training(self, scale: float) -> Charge:

@@ -8,7 +8,7 @@ from torch import nn
 from synthhealth.generators.dpsgd.batch import TIME_FEATURES, Batch
 from synthhealth.generators.dpsgd.encoder import ranks
 from synthhealth.generators.dpsgd.ground import VALUE_WAVES, Ground
-from synthhealth.generators.dpsgd.layers import embedding, linear
+from synthhealth.generators.dpsgd.layers import embedding, fixed, linear
 from synthhealth.generators.dpsgd.masked import MaskedLinear
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS
 from synthhealth.generators.events.gaps import GapHead
@@ -27,7 +27,7 @@ class EventDecoder(nn.Module):
         tests = ground.tests
         self.tests = tests
         self.tilt, self.basis = torch.from_numpy(ground.tilt), torch.from_numpy(ground.value_basis)
-        self.value_base, self.panel_base = torch.from_numpy(ground.value_base), torch.from_numpy(ground.panel_base)
+        self.value_base, self.panel_base = fixed(ground.value_base), fixed(ground.panel_base)
         gap_edges, _ = GapHead.edges(ground.book.layout.steps)
         self.patient = linear(hidden + int(ground.score_cuts[-1]), hidden)
         self.draw = linear(TIME_FEATURES + 3 * tests, hidden, bias=False)

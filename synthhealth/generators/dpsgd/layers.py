@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 
@@ -21,6 +22,11 @@ def embedding(rows: int, width: int) -> nn.Embedding:
     return table
 
 
+def fixed(values: NDArray[np.float64]) -> nn.Parameter:
+    """Numbers of the network that no gradient moves: they are known from noisy histograms."""
+    return nn.Parameter(torch.from_numpy(values.copy()), requires_grad=False)
+
+
 def initialise(network: nn.Module, outputs: frozenset[str], rng: np.random.Generator) -> None:
     """Weights of standard deviation 1 / sqrt(inputs), in the order of their names; zero for biases and `outputs`.
 
@@ -29,6 +35,8 @@ def initialise(network: nn.Module, outputs: frozenset[str], rng: np.random.Gener
     """
     with torch.no_grad():
         for name, parameter in sorted(network.named_parameters()):
+            if not parameter.requires_grad:
+                continue
             layer = name.rsplit(".", 1)[0]
             drawn = rng.normal(size=tuple(parameter.shape))
             if parameter.dim() == 1 or layer in outputs:

@@ -15,9 +15,9 @@ from privacy.schema import Schema
 from synthhealth.encoding.bins import Bins
 from synthhealth.encoding.layout import Layout
 from synthhealth.generators.codebook import Codebook
-from synthhealth.generators.dpsgd.dreams import dreamt
+from synthhealth.generators.dpsgd.dreams import imagined
 from synthhealth.generators.dpsgd.ground import Ground
-from synthhealth.generators.dpsgd.network import LATENT, Network
+from synthhealth.generators.dpsgd.network import Network
 from synthhealth.generators.events.chains import summary_slots
 from synthhealth.generators.protocol import ModelState
 
@@ -37,16 +37,9 @@ class Autoencoder:
 
         Privacy: free; reads no real rows.
         """
-        rng, book = public(seed, "autoencoder", "sample"), self.ground.book
-        hidden = self.network.hidden(torch.from_numpy(rng.normal(size=(n, LATENT))))
-        drawn, scores = self.network.row.sample(hidden, rng)
-        codes = drawn.numpy()
-        patients = book.patients(codes, rng)
-        if self.network.events is None:
-            return book.cohort(patients, None, rng)
-        sketch = book.sketch(codes, np.zeros((n, 0)), book.last_step(patients), rng)
-        told = self.network.events.of_patient(hidden, scores)
-        return book.cohort(patients, dreamt(self.network.events, self.ground, sketch, told, rng), rng)
+        rng = public(seed, "autoencoder", "sample")
+        _, patients, draws = imagined(self.network, self.ground, n, rng)
+        return self.ground.book.cohort(patients, draws, rng)
 
     def state(self) -> ModelState:
         """The model as arrays and text.

@@ -69,21 +69,26 @@ class Network(nn.Module):
         return torch.tanh(self.latent(latent))
 
 
+def learnt(network: nn.Module) -> list[nn.Parameter]:
+    """The parameters that gradients move, in their order."""
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
 def weights_of(network: nn.Module) -> Floats:
-    """All weights in one row, in the parameters' order."""
-    return np.concatenate([parameter.detach().numpy().ravel() for parameter in network.parameters()])
+    """All learnt weights in one row."""
+    return np.concatenate([parameter.detach().numpy().ravel() for parameter in learnt(network)])
 
 
 def gradient_of(network: nn.Module) -> Floats:
-    """The gradients of all weights in one row, 0 where there is none."""
+    """The gradients of all learnt weights in one row, 0 where there is none."""
     rows = [
         np.zeros(parameter.numel()) if parameter.grad is None else parameter.grad.numpy().ravel()
-        for parameter in network.parameters()
+        for parameter in learnt(network)
     ]
     return np.concatenate(rows)
 
 
 def set_weights(network: nn.Module, weights: Floats) -> None:
-    """Write a row of weights back."""
+    """Write a row of learnt weights back."""
     with torch.no_grad():
-        nn.utils.vector_to_parameters(torch.from_numpy(weights), network.parameters())
+        nn.utils.vector_to_parameters(torch.from_numpy(weights), learnt(network))

@@ -8,7 +8,7 @@ from torch import nn
 
 from synthhealth.generators.dpsgd.batch import Batch
 from synthhealth.generators.dpsgd.ground import Ground
-from synthhealth.generators.dpsgd.layers import linear
+from synthhealth.generators.dpsgd.layers import fixed, linear
 from synthhealth.generators.dpsgd.masked import MaskedLinear
 
 
@@ -18,7 +18,8 @@ class RowDecoder(nn.Module):
     def __init__(self, ground: Ground, *, hidden: int) -> None:
         super().__init__()
         self.cuts = ground.score_cuts
-        self.base = [torch.from_numpy(np.log(share)) for share in ground.shares]
+        self.level_cuts = np.cumsum([0, *(len(share) for share in ground.shares)])
+        self.base = fixed(np.log(np.concatenate(ground.shares)))
         self.tables = [torch.from_numpy(score.table) for score in ground.scores]
         owner = torch.from_numpy(np.repeat(np.arange(len(self.tables)), np.diff(self.cuts)))
         self.latent = linear(hidden, int(self.cuts[-1]))
@@ -35,7 +36,12 @@ class RowDecoder(nn.Module):
 
     def logits(self, weights: torch.Tensor, j: int) -> torch.Tensor:
         """Logits [n, levels] of column j from all columns' weights [n, S]."""
-        return self.base[j] + weights[:, self.cuts[j] : self.cuts[j + 1]] @ self.tables[j].T
+        return self.base_of(j) + weights[:, self.cuts[j] : self.cuts[j + 1]] @ self.tables[j].T
+
+    def base_of(self, j: int) -> torch.Tensor:
+        """The part of the logits of column j that knows no patient, shape [levels]."""
+        base: torch.Tensor = self.base[self.level_cuts[j] : self.level_cuts[j + 1]]
+        return base
 
     def sample(self, hidden: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows of levels [n, C] and their scores [n, S], one column after the other."""
@@ -46,7 +52,7 @@ class RowDecoder(nn.Module):
         for j, table in enumerate(self.tables):
             mine = slice(int(self.cuts[j]), int(self.cuts[j + 1]))
             weights = given[:, mine] + scores @ (self.earlier.weight * self.earlier.mask)[mine].T
-            drawn = drawn_level(self.base[j] + weights @ table.T, rng)
+            drawn = drawn_level(self.base_of(j) + weights @ table.T, rng)
             scores[:, mine] = table[drawn]
             codes.append(drawn)
         return torch.stack(codes, dim=1), scores

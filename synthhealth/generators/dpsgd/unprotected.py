@@ -10,6 +10,7 @@ from privacy.plan import Charge
 from privacy.randomness import public, secret_bytes
 from privacy.schema import Schema
 from synthhealth.encoding.layout import Layout
+from synthhealth.generators.dpsgd.calibration import calibrate_bases
 from synthhealth.generators.dpsgd.encoded import Encoded
 from synthhealth.generators.dpsgd.ground import Ground
 from synthhealth.generators.dpsgd.learning import KEY_BYTES, Lesson, Recipe, learn_openly
@@ -67,4 +68,5 @@ class UnprotectedEngine:
         network = Network(ground, public(self.seed, "autoencoder", "network"))
         lesson = Lesson(network, ground, Encoded.of(rows, ground), rows.ids, secret_bytes(KEY_BYTES))
         learn_openly(lesson, self.recipe, public(self.seed, "autoencoder", "batches"), progress)
+        calibrate_bases(network, ground, public(self.seed, "autoencoder", "calibration"))
         return Autoencoder(ground=ground, network=network)
