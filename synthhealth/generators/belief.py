@@ -23,9 +23,7 @@ class Belief:
         """Weights believed to lie within about `scale` of `mean`."""
         return Belief(mean=mean, precision=np.eye(len(mean)) / scale**2, scale=scale)
 
-    def observe(
-        self, gradient: Floats, curvature: Floats, sigma: float | Floats, *, longest: float = np.inf
-    ) -> Belief:
+    def observe(self, gradient: Floats, curvature: Floats, sigma: float | Floats, *, longest: float = np.inf) -> Belief:
         """The belief after a noisy mean gradient [p] taken at the mean.
 
         Near the optimum w the gradient is curvature (w - mean), seen with noise of standard

@@ -103,7 +103,7 @@ class Codebook:
         return patient_frame(self.layout.schema, ids, cells)
 
     def last_step(self, patients: pd.DataFrame) -> NDArray[np.int64]:
-        """The last step at which each patient may have a record, -1 for none: the end of follow-up, or of the window."""
+        """The last step at which each patient may have a record, -1 for none: the end of follow-up or window."""
         schema, steps = self.layout.schema, self.layout.steps
         if schema.end_of_followup is None:
             return np.full(len(patients), steps - 1)

@@ -41,9 +41,7 @@ class FirstLooks:
     frequency: Floats
 
 
-def first_charges(
-    layout: Layout, *, grids: float, values: float, one_way: float, scale: float
-) -> tuple[Charge, ...]:
+def first_charges(layout: Layout, *, grids: float, values: float, one_way: float, scale: float) -> tuple[Charge, ...]:
     """The charges of `first_looks` in their order, with these shares of the whole budget.
 
     Privacy: free; reads no rows.

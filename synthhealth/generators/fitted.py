@@ -118,14 +118,5 @@ def _heads(layout: Layout, state: ModelState) -> Heads:
         bits=field("panels.bits"),
         loading=field("panels.loading"),
     )
-    values = ValueHead(
-        width=np.asarray(state.arrays["values.width"]),
-        first_bias=field("values.first_bias"),
-        first_level=field("values.first_level"),
-        next_bias=field("values.next_bias"),
-        next_last=field("values.next_last"),
-        next_level=field("values.next_level"),
-        near=field("values.near"),
-        cross=field("values.cross"),
-    )
+    values = ValueHead(**{name.name: np.asarray(state.arrays[f"values.{name.name}"]) for name in fields(ValueHead)})
     return Heads(gaps=gaps, panels=panels, values=values, steps=layout.steps)

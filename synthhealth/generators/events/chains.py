@@ -1,4 +1,4 @@
-"""What a patient's draws say in bins: each value with the one before it, and the summaries that describe the patient."""
+"""What a patient's draws say in bins: each value with the one before it, and what sums the patient up."""
 
 from __future__ import annotations
 

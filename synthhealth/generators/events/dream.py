@@ -106,6 +106,7 @@ class _State:
     prev: NDArray[np.bool_]
     ever: NDArray[np.bool_]
     last: NDArray[np.int64]
+    held: NDArray[np.int64]
     values: _ValueSampler
 
     @staticmethod
@@ -120,6 +121,7 @@ class _State:
             prev=np.zeros(shape, dtype=np.bool_),
             ever=np.zeros(shape, dtype=np.bool_),
             last=np.full(shape, VALUE_BINS, dtype=np.int64),
+            held=np.zeros(shape[0], dtype=np.int64),
             values=_ValueSampler.of(heads.values),
         )
 
@@ -134,6 +136,7 @@ class _State:
         if values:
             coded = self.values.draw(bits, self.last[:active], self.sketch.level[:active], rng)[row, test]
         self.last[row, test] = coded
+        self.held[:active] += bits.sum(axis=1)
         self.prev[:active] = bits
         self.ever[:active] |= bits
         return _Piece(row=row, step=self.step[row], test=test, bin=coded, last=last)
@@ -156,7 +159,8 @@ class _State:
             step=self.step[:active],
             gap=gap,
             first=np.full(active, k == 0),
-            panel_size=self.sketch.panel_size[:active],
+            still_due=(self.sketch.panel_size[:active] * self.count[:active] - self.held[:active])
+            / (self.count[:active] - k),
             previous_size=self.prev[:active].sum(axis=1),
             steps=self.heads.steps,
             tests=tests,

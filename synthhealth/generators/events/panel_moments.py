@@ -37,11 +37,16 @@ class PanelInputs:
         prev = draws.previous_bits()
         gap = np.diff(draws.step, prepend=0)
         first = draws.index == 0
+        size = draws.bits.sum(axis=1)
+        starts = np.flatnonzero(first)
+        before = np.cumsum(size) - size
+        before -= np.repeat(before[starts], np.diff(np.append(starts, len(size))))
+        count = draws.per_patient()[draws.owner]
         shared = shared_features(
             step=draws.step,
             gap=np.where(first, 0, gap),
             first=first,
-            panel_size=panel_size[draws.owner],
+            still_due=(panel_size[draws.owner] * count - before) / (count - draws.index),
             previous_size=prev.sum(axis=1),
             steps=steps,
             tests=draws.bits.shape[1],

@@ -44,23 +44,23 @@ def shared_features(
     step: NDArray[np.int64],
     gap: NDArray[np.int64],
     first: NDArray[np.bool_],
-    panel_size: Floats,
+    still_due: Floats,
     previous_size: NDArray[np.int64],
     steps: int,
     tests: int,
 ) -> Floats:
     """What all tests of a draw share, all of shape [d] in, [d, SHARED] out.
 
-    `gap` is the number of steps since the patient's draw before, `panel_size` the patient's
-    mean number of records a draw, `previous_size` the size of the draw before. Scales come
-    from the public window and number of tests.
+    `gap` is the number of steps since the patient's draw before, `still_due` the mean number of
+    records that this and the later draws must hold for the patient's total to come out,
+    `previous_size` the size of the draw before. Scales come from the public window and number of tests.
     """
     position = np.pi * (step + 0.5) / steps
     return np.column_stack(
         [
             np.ones(len(step)),
             first,
-            np.log(np.clip(panel_size, 1.0, None)) - 1.2,
+            np.log(np.clip(still_due, 0.5, tests)) - 1.2,
             np.where(first, 0.0, 3.9 * np.log1p(gap) / np.log1p(steps) - 1.2),
             np.where(first, 0.0, previous_size / np.sqrt(tests) - 1.0),
             *(np.cos(k * position) for k in range(1, POSITION_WAVES + 1)),

@@ -12,8 +12,9 @@ from synthhealth.encoding.bins import project
 from synthhealth.encoding.draws import Draws
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
 from synthhealth.generators.events.values import (
-    LEVEL_WAVES,
-    NEAR,
+    FIRST,
+    KERNEL,
+    LATER,
     WAVES,
     ValueHead,
     first_features,
@@ -21,10 +22,9 @@ from synthhealth.generators.events.values import (
 )
 
 Floats = NDArray[np.float64]
-FIRST = VALUE_BINS + LEVEL_WAVES * WAVES
-LATER = VALUE_BINS + WAVES**2 + LEVEL_WAVES * WAVES + NEAR
 WAVE_WEIGHT = 1.5
-NEAR_WEIGHT = 0.5
+KERNEL_WEIGHT = 0.5
+MISFIT = 0.01
 RIDGE = 3.0
 NEWTON_STEPS = 40
 RAKING_ROUNDS = 40
@@ -56,8 +56,9 @@ class ValueMoments:
 
 def _weights() -> Floats:
     """What each feature weighs in a patient's vector: bins 1, waves and neighbours so that none drowns the others."""
-    first = [1.0] * VALUE_BINS + [WAVE_WEIGHT] * (LEVEL_WAVES * WAVES)
-    later = [1.0] * VALUE_BINS + [WAVE_WEIGHT] * (WAVES**2 + LEVEL_WAVES * WAVES) + [NEAR_WEIGHT] * NEAR
+    waves, kernel = [WAVE_WEIGHT] * WAVES**2, [KERNEL_WEIGHT] * KERNEL
+    first = [1.0] * VALUE_BINS + waves + kernel
+    later = [1.0] * VALUE_BINS + 2 * (waves + kernel)
     return np.array(first + later)
 
 
@@ -96,11 +97,12 @@ def start_values(head: ValueHead, moments: ValueMoments) -> ValueHead:
 
     Privacy: free; post-processing.
     """
-    for t, bins in enumerate(head.width):
-        first = _log_shares(moments.first[t, :bins], float(moments.sigma[t]))
-        later = _log_shares(moments.later[t, :bins], float(moments.sigma[t]))
-        head = head.with_first(t, _widened(np.append(first, np.zeros(FIRST - VALUE_BINS)), int(bins)))
-        head = head.with_next(t, _widened(np.append(later, np.zeros(LATER - VALUE_BINS)), int(bins)))
+    for t, width in enumerate(head.width):
+        bins, sigma = int(width), float(moments.sigma[t])
+        for later, table in ((False, moments.first), (True, moments.later)):
+            weights = head.weights_of(t, later=later)
+            weights[:bins] += _log_shares(table[t, :bins], sigma)
+            head = head.with_weights(t, weights, later=later)
     return head
 
 
@@ -112,26 +114,26 @@ def fit_values(head: ValueHead, moments: ValueMoments, contexts: Floats) -> Valu
 
     Privacy: free; post-processing.
     """
+    alike = ValueHead.blank(head.width)
     for t, width in enumerate(head.width):
         bins, sigma = int(width), float(moments.sigma[t])
         basis = head.basis[t, :bins]
         first, later = _positive(moments.first[t, :bins], sigma), _positive(moments.later[t, :bins], sigma)
         level = contexts[t, VALUE_BINS] + 1e-3 * max(contexts[t, VALUE_BINS].sum(), 1e-6) / LEVELS
-        weights = _dual(
-            first_features(basis),
-            level / level.sum() * first.sum(),
-            np.append(first, moments.first[t, VALUE_BINS:]),
-            sigma / _narrowed(_weights()[:FIRST], bins),
-        )
-        head = head.with_first(t, _widened(weights, bins))
         joint = _rake(contexts[t, :bins], (first + later) / (first + later).sum() * later.sum())
-        weights = _dual(
-            next_features(basis),
-            joint.ravel(),
-            np.append(later, moments.later[t, VALUE_BINS:]),
-            sigma / _narrowed(_weights()[FIRST:], bins),
-        )
-        head = head.with_next(t, _widened(weights, bins))
+        for is_later, features, context, shares, table in (
+            (False, first_features(basis), level / level.sum() * first.sum(), first, moments.first),
+            (True, next_features(basis), joint.ravel(), later, moments.later),
+        ):
+            scale = _narrowed(_weights()[FIRST:] if is_later else _weights()[:FIRST], bins)
+            weights = _dual(
+                features,
+                context,
+                np.append(shares, table[t, VALUE_BINS:]),
+                np.sqrt((sigma / scale) ** 2 + (MISFIT * shares.sum()) ** 2),
+                alike.weights_of(t, later=is_later),
+            )
+            head = head.with_weights(t, weights, later=is_later)
     return head
 
 
@@ -157,18 +159,18 @@ def _rake(contexts: Floats, last: Floats) -> Floats:
     return np.asarray(joint * (last / joint.sum(axis=1))[:, None])
 
 
-def _dual(features: Floats, context: Floats, target: Floats, sigma: Floats) -> Floats:
-    """Minimise sum_c context_c logsumexp(features_c w) - w.target + RIDGE sum(sigma^2 w^2) / 2 by Newton steps.
+def _dual(features: Floats, context: Floats, target: Floats, sigma: Floats, prior: Floats) -> Floats:
+    """Minimise sum_c context_c logsumexp(features_c w) - w.target + RIDGE sum(sigma^2 (w - prior)^2) / 2.
 
-    `features` [contexts, V, p], `context` [contexts], `target` and `sigma` [p].
+    `features` [contexts, V, p], `context` [contexts], `target`, `sigma` and `prior` [p]; Newton steps.
     """
-    w = np.zeros(features.shape[-1])
+    w = prior.copy()
     ridge = RIDGE * sigma**2
     scale = max(float(context.sum()), 1e-12)
-    value, chances = _dual_value(features, context, target, ridge, w)
+    value, chances = _dual_value(features, context, target, ridge, w, prior)
     for _ in range(NEWTON_STEPS):
         mean = np.einsum("cv,cvp->cp", chances, features)
-        slope = context @ mean - target + ridge * w
+        slope = context @ mean - target + ridge * (w - prior)
         rows = (features * np.sqrt(chances * context[:, None])[..., None]).reshape(-1, len(w))
         hessian = rows.T @ rows - (mean * context[:, None]).T @ mean + np.diag(ridge + 1e-5 * scale)
         step = -np.linalg.solve(hessian, slope)
@@ -177,7 +179,7 @@ def _dual(features: Floats, context: Floats, target: Floats, sigma: Floats) -> F
             break
         size = 1.0
         while size > 1e-4:  # noqa: PLR2004  # a shorter step gains nothing
-            trial, tried = _dual_value(features, context, target, ridge, w + size * step)
+            trial, tried = _dual_value(features, context, target, ridge, w + size * step, prior)
             if trial < value - 1e-4 * size * gain:
                 break
             size /= 2
@@ -185,12 +187,16 @@ def _dual(features: Floats, context: Floats, target: Floats, sigma: Floats) -> F
     return w
 
 
-def _dual_value(features: Floats, context: Floats, target: Floats, ridge: Floats, w: Floats) -> tuple[float, Floats]:
+def _dual_value(
+    features: Floats, context: Floats, target: Floats, ridge: Floats, w: Floats, prior: Floats
+) -> tuple[float, Floats]:
     logits = features @ w
     top = logits.max(axis=1, keepdims=True)
     odds = np.exp(logits - top)
     total = odds.sum(axis=1, keepdims=True)
-    value = float(context @ (np.log(total) + top)[:, 0]) - float(w @ target) + 0.5 * float((ridge * w * w).sum())
+    value = (
+        float(context @ (np.log(total) + top)[:, 0]) - float(w @ target) + 0.5 * float((ridge * (w - prior) ** 2).sum())
+    )
     return value, odds / total
 
 

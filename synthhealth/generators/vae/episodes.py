@@ -13,7 +13,7 @@ from synthhealth.encoding.draws import Draws, places
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
 from synthhealth.generators.events.dream import context_logits
 from synthhealth.generators.events.panel_moments import PanelInputs
-from synthhealth.generators.events.values import LEVEL_BASIS, ValueHead
+from synthhealth.generators.events.values import KERNEL, LEVEL_BASIS, ValueHead, last_kernel, level_kernel
 
 Floats = NDArray[np.float64]
 Tensor = torch.Tensor
@@ -123,7 +123,10 @@ def _records(
     later = last < VALUE_BINS
     known = np.minimum(last, VALUE_BINS - 1)
     basis, tilt = head.basis, head.tilt
-    apart = np.abs(known[:, None] - np.arange(VALUE_BINS))
+    near = last_kernel(VALUE_BINS)[known] * later[:, None, None]
+    pulls = np.zeros((len(head.width), LEVELS, VALUE_BINS, KERNEL))
+    for t, bins in enumerate(head.width):
+        pulls[t, :, :bins] = level_kernel(int(bins))
     lacks = np.arange(VALUE_BINS) >= head.width[test][:, None]
     # padding rows keep test 0 and a zero mask, so they weigh nothing
     earlier = np.arange(len(head.width)) < test[:, None]
@@ -139,7 +142,8 @@ def _records(
         table(LEVEL_BASIS[level]),
         table(basis[test, known] * later[:, None]),
         table(basis[test]),
-        table(np.stack([apart == 0, apart == 1], axis=-1) & later[:, None, None]),
+        table(near),
+        table(pulls[test, level]),
         table(tilt[test]),
         table(episodes.surprise[draws.draw[mine]] * earlier),
     )

@@ -40,10 +40,12 @@ class ValueLayer(nn.Module):
         super().__init__()
         self.first_bias = _parameter(head.first_bias)
         self.first_level = _parameter(head.first_level)
+        self.first_pull = _parameter(head.first_pull)
         self.next_bias = _parameter(head.next_bias)
         self.next_last = _parameter(head.next_last)
         self.next_level = _parameter(head.next_level)
         self.near = _parameter(head.near)
+        self.next_pull = _parameter(head.next_pull)
         self.cross = _parameter(head.cross)
 
     def forward(
@@ -54,20 +56,23 @@ class ValueLayer(nn.Module):
         last: Tensor,
         basis: Tensor,
         near: Tensor,
+        pull: Tensor,
         tilt: Tensor,
         surprise: Tensor,
     ) -> Tensor:
         """Logits [B, K, V].
 
         `test` [B, K] positions; `later` [B, K] 1 for a patient's later value of the test, 0 for the
-        first; `level` [B, K, 3] and `last` [B, K, 4] waves; `basis` [B, K, V, 4]; `near` [B, K, V, 2]
-        whether a bin is the last one or next to it; `tilt` [B, K, V]; `surprise` [B, K, T] of the
-        tests before this one in the draw.
+        first; `level` and `last` [B, K, 3] waves; `basis` [B, K, V, 3]; `near` and `pull` [B, K, V, 4]
+        how near a bin is to the last one and to the level; `tilt` [B, K, V]; `surprise` [B, K, T]
+        of the tests before this one in the draw.
         """
         first = self.first_bias[test] + torch.einsum("bka,bkac,bkvc->bkv", level, self.first_level[test], basis)
+        first = first + torch.einsum("bkvc,bkc->bkv", pull, self.first_pull[test])
         after = self.next_bias[test] + torch.einsum("bka,bkac,bkvc->bkv", level, self.next_level[test], basis)
         after = after + torch.einsum("bka,bkac,bkvc->bkv", last, self.next_last[test], basis)
         after = after + torch.einsum("bkvc,bkc->bkv", near, self.near[test])
+        after = after + torch.einsum("bkvc,bkc->bkv", pull, self.next_pull[test])
         push = (surprise * self.cross[test]).sum(dim=-1, keepdim=True) * tilt
         return torch.where(later[..., None] > 0, after, first) + push
 
@@ -88,21 +93,24 @@ def panel_gradients(layer: PanelLayer, activations: list[Tensor], backprops: Ten
 @register_grad_sampler(ValueLayer)
 def value_gradients(layer: ValueLayer, activations: list[Tensor], backprops: Tensor) -> Samples:
     """Per-patient gradients of a ValueLayer: each record's small outer product goes to its test's row."""
-    test, later, level, last, basis, near, tilt, surprise = activations
+    test, later, level, last, basis, near, pull, tilt, surprise = activations
     tests = layer.near.shape[0]
     wave = torch.einsum("bkv,bkvc->bkc", backprops, basis)
     by_level = torch.einsum("bka,bkc->bkac", level, wave)
     by_last = torch.einsum("bka,bkc->bkac", last, wave)
     close = torch.einsum("bkv,bkvc->bkc", backprops, near)
+    pulled = torch.einsum("bkv,bkvc->bkc", backprops, pull)
     push = (backprops * tilt).sum(dim=-1, keepdim=True) * surprise
     after, first = later, 1 - later
     return {
         layer.first_bias: _by_test(backprops * first[..., None], test, tests),
         layer.first_level: _by_test(by_level * first[..., None, None], test, tests),
+        layer.first_pull: _by_test(pulled * first[..., None], test, tests),
         layer.next_bias: _by_test(backprops * after[..., None], test, tests),
         layer.next_last: _by_test(by_last * after[..., None, None], test, tests),
         layer.next_level: _by_test(by_level * after[..., None, None], test, tests),
         layer.near: _by_test(close * after[..., None], test, tests),
+        layer.next_pull: _by_test(pulled * after[..., None], test, tests),
         layer.cross: _by_test(push, test, tests),
     }
 
