@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from jinja2 import TemplateError
+
+from privacy.chain import START, locked
 from privacy.errors import SynthhealthError
 from synthhealth.report.annexes import annexes
 from synthhealth.report.canonical import sha256
@@ -19,6 +22,7 @@ from synthhealth.report.render import Signed, render_release
 from synthhealth.report.signing import SEALING, public_keys, read_document, signatures, stable_subjects
 
 VERIFIED, FAILED, OPEN = 0, 5, 6
+_BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, StopIteration, TemplateError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +59,21 @@ class Verification:
         return "\n".join(lines)
 
 
-def verify(folder: str | Path, *, today: date, trusted: tuple[Path, ...] = ()) -> Verification:
+def verify(
+    folder: str | Path,
+    *,
+    today: date,
+    trusted: tuple[Path, ...] = (),
+    account: Path | None = None,
+    account_key: bytes | None = None,
+) -> Verification:
     """Check a release folder; never raises for what is wrong in it.
 
     `trusted` are public keys obtained over another channel: with them, a signature by any other key fails.
     Without them the keys in the folder show that nothing was changed since, not who signed. Prices, odds and
-    verdict are computed only where every file is the one that was written.
+    verdict are computed only where every file is the one that was written. `account` is the population's own
+    ledger, which the institution has at hand: its chain is checked with `account_key`, and what the report says
+    of it must stand in it.
 
     Privacy: free; reads nothing but the release folder, and no network.
     """
@@ -83,13 +96,16 @@ def verify(folder: str | Path, *, today: date, trusted: tuple[Path, ...] = ()) -
     )
     if all(result.holds for result in results):
         results = (*results, *_computed(place, document))
+    if account is not None:
+        name = "the population's ledger holds what the report names"
+        results = (*results, _check(name, lambda: _chain(document, account, account_key)))
     return Verification(results=results, missing=_missing(document, signed), expired=_expired(document, signed, today))
 
 
 def _computed(folder: Path, document: ReleaseDocument) -> tuple[Result, ...]:
     try:
         tests = recheck(folder, document)
-    except SynthhealthError as error:
+    except (SynthhealthError, OSError) as error:
         return (Result(name="ledger and policy can be read", holds=False, detail=str(error)),)
     return tuple(_check(name, test) for name, test in tests)
 
@@ -98,8 +114,11 @@ def _check(name: str, test: Callable[[], str]) -> Result:
     """Run one check; it returns what is wrong, empty when nothing is."""
     try:
         detail = test()
-    except (SynthhealthError, OSError, ValueError, KeyError) as error:
+    except SynthhealthError as error:
         return Result(name=name, holds=False, detail=str(error))
+    except _BROKEN as error:
+        # A hostile file may trip any of our readers; that is a failed check, not a crash.
+        return Result(name=name, holds=False, detail=f"cannot be read ({type(error).__name__})")
     return Result(name=name, holds=detail == "", detail=detail)
 
 
@@ -171,6 +190,19 @@ def _annexes(folder: Path, document: ReleaseDocument) -> str:
     drawn = annexes(document, digest=digest)
     changed = [a.path for a in drawn if a.text.encode() != (folder / a.path).read_bytes()]
     return f"changed: {', '.join(changed)}" if len(changed) > 0 else ""
+
+
+def _chain(document: ReleaseDocument, account: Path, key: bytes | None) -> str:
+    total = document.common.population
+    if total is None:
+        return "the report names no population"
+    if not account.is_file():
+        return f"there is no file {account.name}"
+    with locked(account, key) as chain:
+        if len(chain.records) < total.records:
+            return f"it has {len(chain.records)} records, the report names {total.records}"
+        head = chain.records[total.records - 1].hash if total.records > 0 else START
+        return "" if head == total.head_sha256 else f"record {total.records} is another one than the report names"
 
 
 def _missing(document: ReleaseDocument, signed: tuple[Signed, ...]) -> tuple[str, ...]:

@@ -6,15 +6,18 @@ import random
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from report_evidence import evidence
+from report_evidence import evidence, plan
 
+from privacy.budget import Budget
 from privacy.errors import CheckError, ConfigError
+from privacy.population import Population
 from synthhealth.report import ComplianceReport
 from synthhealth.report.canonical import sha256
 from synthhealth.report.document import ReleaseDocument
@@ -262,15 +265,15 @@ def at(document: dict[str, object], *path: str | int) -> dict[str, object]:
     here: object = document
     for part in path:
         here = here[part]  # type: ignore[index]
-    assert isinstance(here, dict)
-    return here
+    return here  # type: ignore[return-value]
 
 
+OTHER_EVENT = '{"count":1,"kind":"Gaussian","noise_multiplier":9.0}'
 FORGERIES = {
     "a smaller epsilon": ("epsilon and the profile follow", ("common", "promise", "epsilon"), "value", 1.0),
     "a smaller delta of the profile": ("epsilon and the profile", ("common", "promise", "profile", 50), "delta", 0.0),
     "a cheaper charge": ("every charge of the report", ("common", "ledger", "lines", 0), "epsilon_alone", 0.1),
-    "another charge": ("every charge of the report", ("common", "ledger", "lines", 1), "event", "{}"),
+    "another charge": ("every charge of the report", ("common", "ledger", "lines", 1), "event", OTHER_EVENT),
     "another accountant": ("two other accountants", ("common", "promise", "accountants", 1), "epsilon", 1.0),
     "a cheaper population": ("the population's total", ("common", "population"), "epsilon", 1.0),
     "a cheaper run": ("the population's total", ("common", "population", "runs", 0), "epsilon_alone", 0.01),
@@ -292,6 +295,30 @@ def test_a_consistent_forgery_is_caught_by_computing_again(folder: Path, name: s
     result = verify(folder, today=TODAY)
     assert any(check.startswith(named) for check in broken(result)), broken(result)
     assert result.exit_code == FAILED
+
+
+def leaves(node: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    if isinstance(node, dict):
+        return [leaf for key, value in node.items() for leaf in leaves(value, (*path, key))]
+    if isinstance(node, list):
+        return [leaf for place, value in enumerate(node) for leaf in leaves(value, (*path, place))]
+    return [path]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_changed_value_passes_or_crashes(folder: Path, seed: int):
+    """A forger who changes one value and writes every hash again, but cannot draw the page anew."""
+    chance = random.Random(seed)  # noqa: S311  # which value to break is no secret
+    shutil.rmtree(folder / "signatures")
+    (folder / SEAL).unlink()
+    whole = told(folder)
+    values: list[object] = ["", "x", -1, 0, 1e300, None, True, [], {}, "2026-99-99", "{}"]
+    for path in chance.sample(leaves(whole), 12):
+        document = json.loads(json.dumps(whole))
+        at(document, *path[:-1])[path[-1]] = chance.choice(values)  # type: ignore[index]
+        (folder / "report.json").write_bytes(rfc8785.dumps(document))
+        rehash(folder)
+        assert document == whole or verify(folder, today=TODAY).exit_code == FAILED, path
 
 
 def test_a_policy_loosened_after_the_run_is_caught(folder: Path):
@@ -347,6 +374,53 @@ def test_an_envelope_with_a_second_signature_is_not_canonical(folder: Path):
     path.write_bytes(rfc8785.dumps(envelope))
     rehash(folder)
     assert "every signature holds over this report" in broken(verify(folder, today=TODAY))
+
+
+@pytest.fixture
+def population(tmp_path: Path) -> Population:
+    made = Population(
+        path=tmp_path / "ledger.jsonl",
+        population_id="ward-2019-2025",
+        ceiling=Budget(epsilon=10.0, delta=1e-6),
+        key=b"institution",
+    )
+    made.reserve("0123456789abcdef", plan())
+    return made
+
+
+def reported(population: Population, out: Path) -> Path:
+    given = replace(evidence(), population=population.standing(), files=())
+    ComplianceReport.of(given).write(out, pdf=False)
+    return out / "release"
+
+
+def test_the_populations_own_ledger_must_hold_what_the_report_names(population: Population, tmp_path: Path):
+    release = reported(population, tmp_path / "out")
+    population.finish("0123456789abcdef")
+    result = verify(release, today=TODAY, account=population.path, account_key=b"institution")
+    assert broken(result) == []
+    assert result.results[-1].name == "the population's ledger holds what the report names"
+
+
+def test_another_ledger_of_the_population_is_caught(population: Population, tmp_path: Path):
+    release = reported(population, tmp_path / "out")
+    for leftover in tmp_path.glob("ledger.jsonl*"):
+        leftover.unlink()
+    population.reserve("feedfeedfeedfeed", plan())
+    told = verify(release, today=TODAY, account=population.path, account_key=b"institution")
+    assert broken(told) == ["the population's ledger holds what the report names"]
+
+
+@pytest.mark.parametrize("way", ["key", "cut", "gone"])
+def test_a_ledger_of_the_population_that_does_not_hold_is_caught(population: Population, tmp_path: Path, way: str):
+    release = reported(population, tmp_path / "out")
+    if way == "cut":
+        lines = population.path.read_bytes().splitlines(keepends=True)
+        population.path.write_bytes(b"".join(lines[:-1]))
+    if way == "gone":
+        population.path.unlink()
+    key = b"another" if way == "key" else b"institution"
+    assert verify(release, today=TODAY, account=population.path, account_key=key).exit_code == FAILED
 
 
 OPENSSL = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
