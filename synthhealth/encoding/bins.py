@@ -54,7 +54,7 @@ class Bins:
         below = np.concatenate(([0.0], np.cumsum(self.density)))
         low, high = below[self.edges[bins]], below[self.edges[bins + 1]]
         cells = np.searchsorted(below, low + rng.random(len(bins)) * (high - low), side="right") - 1
-        return np.clip(cells, self.edges[bins], self.edges[bins + 1] - 1)
+        return np.asarray(np.clip(cells, self.edges[bins], self.edges[bins + 1] - 1))
 
     def sample(self, grid: CellGrid, bins: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
         """A value in the schema's precision for each bin."""
@@ -86,4 +86,4 @@ def project(values: NDArray[np.float64]) -> NDArray[np.float64]:
     descending = np.sort(flat)[::-1]
     excess = np.cumsum(descending) - 1.0
     last = np.flatnonzero(descending - excess / np.arange(1, len(flat) + 1) > 0)[-1]
-    return np.maximum(flat - excess[last] / (last + 1), 0.0).reshape(np.shape(values))
+    return np.asarray(np.maximum(flat - excess[last] / (last + 1), 0.0).reshape(np.shape(values)))

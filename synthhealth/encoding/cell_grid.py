@@ -37,13 +37,13 @@ class CellGrid:
             edges = np.geomspace(shift, max(stop + 1, shift + 1), count + 1) + (start - shift)
         else:
             edges = np.linspace(start, stop + 1, count + 1)
-        first = np.round(edges).astype(np.int64)
+        first: NDArray[np.int64] = np.round(edges).astype(np.int64)
         first[0], first[-1] = start, stop + 1
         # a log scale crowds its low cells: push them apart to one lattice point each, then trim at the top
         for i in range(1, count + 1):
             first[i] = max(first[i], first[i - 1] + 1)
-        edges = np.unique(np.minimum(first, stop + 1))
-        return CellGrid(step=step, first=edges[:-1], width=np.diff(edges))
+        cuts = np.unique(np.minimum(first, stop + 1)).astype(np.int64)
+        return CellGrid(step=step, first=cuts[:-1], width=np.diff(cuts))
 
     @staticmethod
     def of_codes(codes: tuple[int, ...]) -> CellGrid:
@@ -76,5 +76,5 @@ class CellGrid:
 
     def draw(self, cells: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
         """One lattice value for each cell, uniform among the cell's lattice points."""
-        points = self.first[cells] + np.floor(rng.random(len(cells)) * self.width[cells])
+        points = self.first[cells].astype(np.float64) + np.floor(rng.random(len(cells)) * self.width[cells])
         return on_step(points, step=self.step, decimals=decimals_of(self.step))

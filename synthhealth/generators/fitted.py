@@ -1,4 +1,4 @@
-"""A fitted generator: the codebook, the patient table's decoder and the event heads; samples cohorts, saves as arrays."""
+"""A fitted generator: codebook, decoder of the patient table, event heads; it samples cohorts and saves as arrays."""
 
 from __future__ import annotations
 

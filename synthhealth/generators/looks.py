@@ -1,4 +1,4 @@
-"""How an engine looks at rows before it learns: histograms and sums, paid and noisy, or exact where nothing is promised."""
+"""How an engine looks at rows before it learns: paid and noisy histograms and sums, or exact ones without promise."""
 
 from __future__ import annotations
 

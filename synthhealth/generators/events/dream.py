@@ -215,7 +215,7 @@ class _ValueSampler:
             below=np.cumsum(chances, axis=-1),
             mean=np.einsum("tulv,tv->tul", chances, head.tilt),
             tilt=head.tilt,
-            coupled=head.cross.any(axis=1),
+            coupled=np.asarray(head.cross.any(axis=1)),
         )
 
     def draw(

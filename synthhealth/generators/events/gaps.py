@@ -55,7 +55,7 @@ class GapHead:
         gap = low + np.floor(rng.random(len(cell)) * (high - low)).astype(np.int64)
         # leave at least one step for each draw that is still to come
         room = np.maximum(left - (to_come - 1), 1).astype(np.int64)
-        return np.minimum(gap, room)
+        return np.asarray(np.minimum(gap, room))
 
 
 def gap_rows(draws: Draws, steps: int) -> sp.csr_matrix:

@@ -32,9 +32,9 @@ RAKING_ROUNDS = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueMoments:
-    """Noisy sums of the value head's features a patient, T tests: `first` [T, FIRST] over the patients' first
-    values, `later` [T, LATER] over the others.
+    """Noisy sums of the value head's features a patient, for T tests.
 
+    `first` [T, FIRST] runs over the patients' first values, `later` [T, LATER] over the others.
     Features stand as in `first_features` and `next_features`, bins a test lacks at 0; `sigma`
     [T] is the noise of a bin's share, to be divided by a feature's weight.
     """
@@ -63,10 +63,12 @@ def _weights() -> Floats:
 
 
 def moment_rows(draws: Draws, chains: Chains, head: ValueHead, weight: Floats) -> sp.csr_matrix:
-    """Each patient's sums of features, [patients, T * (FIRST + LATER)]; a test's part is divided by the root of
-    the patient's number of its values, so that long series do not outvote the others.
+    """Each patient's sums of features, [patients, T * (FIRST + LATER)].
 
-    `weight` [T] is what a test weighs. Privacy: internal only; row i is built from patient i alone.
+    A test's part is divided by the root of the patient's number of its values, so that long
+    series do not outvote the others; `weight` [T] is what a test weighs.
+
+    Privacy: internal only; row i is built from patient i alone.
     """
     tests = len(weight)
     series = draws.record_owner * tests + draws.test

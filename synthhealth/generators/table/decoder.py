@@ -175,4 +175,6 @@ def _softmax(logits: Floats) -> Floats:
 
 def _draw(chances: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
     below = np.cumsum(chances, axis=1)
-    return np.minimum((below < rng.random((len(chances), 1)) * below[:, -1:]).sum(axis=1), chances.shape[1] - 1)
+    return np.asarray(
+        np.minimum((below < rng.random((len(chances), 1)) * below[:, -1:]).sum(axis=1), chances.shape[1] - 1)
+    )

@@ -47,7 +47,7 @@ class Scores:
     @property
     def count(self) -> int:
         """How many scores the column has."""
-        return self.table.shape[1]
+        return int(self.table.shape[1])
 
 
 def _indicator(levels: int, level: int) -> NDArray[np.float64]:

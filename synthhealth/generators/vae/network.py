@@ -77,7 +77,7 @@ class ValueLayer(nn.Module):
         return torch.where(later[..., None] > 0, after, first) + push
 
 
-@register_grad_sampler(PanelLayer)
+@register_grad_sampler(PanelLayer)  # type: ignore[untyped-decorator]
 def panel_gradients(layer: PanelLayer, activations: list[Tensor], backprops: Tensor) -> Samples:
     """Per-patient gradients of a PanelLayer from what went in and the gradient [B, D, T] of its output."""
     shared, prev, ever, bits, latent = activations
@@ -90,7 +90,7 @@ def panel_gradients(layer: PanelLayer, activations: list[Tensor], backprops: Ten
     }
 
 
-@register_grad_sampler(ValueLayer)
+@register_grad_sampler(ValueLayer)  # type: ignore[untyped-decorator]
 def value_gradients(layer: ValueLayer, activations: list[Tensor], backprops: Tensor) -> Samples:
     """Per-patient gradients of a ValueLayer: each record's small outer product goes to its test's row."""
     test, later, level, last, basis, near, pull, tilt, surprise = activations

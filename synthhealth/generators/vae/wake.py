@@ -1,4 +1,4 @@
-"""Waking: private steps on real patients that move the event decoder, each read as a noisy look at where it should be."""
+"""Waking: private steps on real patients that move the event decoder, each a noisy look at where it should be."""
 
 from __future__ import annotations
 
