@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.attacks.planted import jittered, joined, renamed
 from evaluation.attacks.stage import NEAREST, Ground, Side, farthest, rarest
+from evaluation.attacks.verdict import Known
 from evaluation.embedding import Metric, embed
 from evaluation.exhibit import Exhibit
 from evaluation.neighbours import nearest
@@ -29,18 +29,11 @@ _LEAST_COPIES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """A control: patients planted in the place of the synthetic ones, and the targets scored against them.
+    """A control: what is known of it, patients planted in the place of the synthetic ones, the targets at `rows`."""
 
-    `answer` is what an attack must find: "nothing", the full copy it "must" find, or a "dose" that tells how
-    little it can find. `limit` words the dose for the detection limit.
-    """
-
-    name: str
-    expected: str
-    answer: Literal["nothing", "must", "dose"]
+    known: Known
     planted: Cohort
     rows: Ints
-    limit: str = ""
 
 
 def ground_of(exhibit: Exhibit, *, quick: bool, seed: int) -> Ground:
@@ -107,26 +100,38 @@ def control_worlds(ground: Ground) -> tuple[World, ...]:
     fresh_patients, copied = real.take(fresh), real.take(members)
     few = copied.take(np.arange(max(_LEAST_COPIES, round(COPIED_SHARE * len(members)))))
     return (
-        World(name="NEG-fresh", expected="no signal", answer="nothing", planted=renamed(fresh_patients), rows=rows),
-        World(name="POS-copy", expected="found", answer="must", planted=renamed(copied), rows=rows),
         World(
-            name=COPIED_WORLD,
-            expected="found by at least one attack",
-            answer="dose",
+            known=Known(name="NEG-fresh", expected="no signal", answer="nothing"),
+            planted=renamed(fresh_patients),
+            rows=rows,
+        ),
+        World(
+            known=Known(name="POS-copy", expected="found", answer="must", size=len(copied)),
+            planted=renamed(copied),
+            rows=rows,
+        ),
+        World(
+            known=Known(
+                name=COPIED_WORLD,
+                expected="found by at least one attack",
+                answer="dose",
+                limit=f"copies of {COPIED_SHARE * 100:g} % of the patients",
+                size=len(few),
+            ),
             planted=joined(fresh_patients, few),
             rows=rows,
-            limit=f"copies of {COPIED_SHARE * 100:g} % of the patients",
         ),
         *(_noisy_world(ground, copied, spread, rows) for spread in _JITTERS[ground.quick]),
     )
 
 
 def _noisy_world(ground: Ground, copied: Cohort, spread: float, rows: Ints) -> World:
-    return World(
+    known = Known(
         name=f"POS-jitter {spread:g} sd",
         expected="found, less with more noise",
         answer="dose",
-        planted=jittered(copied, spread, public(ground.seed, "jitter", f"{spread:g}")),
-        rows=rows,
         limit=f"copies of every patient with noise of {spread:g} sd",
+        size=len(copied),
     )
+    noisy = jittered(copied, spread, public(ground.seed, "jitter", f"{spread:g}"))
+    return World(known=known, planted=noisy, rows=rows)

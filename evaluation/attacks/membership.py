@@ -7,8 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.attacks.reading import LEAST_GROUP, Attack, Reading, big_enough, excess_estimate, permuted_labels
-from evaluation.attacks.stage import Stage
+from evaluation.attacks.reading import (
+    LEAST_GROUP,
+    Attack,
+    Reading,
+    Scored,
+    big_enough,
+    excess_estimate,
+    permuted_labels,
+)
 from evaluation.finding import Curve, Estimate
 from evaluation.intervals import auc_interval, clopper_pearson
 from evaluation.strata import hits_test, membership_ranks, pooled_ranks, rank_test, stratified_auc, top_hits
@@ -21,7 +28,7 @@ LEAST_FALSE_POSITIVES = 10
 _CURVE_POINTS = 120
 
 
-def membership_reading(attack: Attack, scores: Floats, stage: Stage, *, curves: tuple[Curve, ...] = ()) -> Reading:
+def membership_reading(attack: Attack, scores: Floats, stage: Scored, *, curves: tuple[Curve, ...] = ()) -> Reading:
     """The reading of scores [targets] that ought to be higher for members.
 
     AUC and true positive rates are taken within strata of record count. The p-value is six
@@ -57,7 +64,7 @@ def auc_estimate(name: str, scores: Floats, member: Mask, stratum: NDArray[np.in
     return Estimate(name=name, value=auc, interval=auc_interval(auc, variance, fewer))
 
 
-def _membership_p(scores: Floats, stage: Stage, member: Mask, name: str) -> float:
+def _membership_p(scores: Floats, stage: Scored, member: Mask, name: str) -> float:
     rng = stage.rng(name, "ties")
     parts = [rank_test(scores, member, stage.stratum)]
     for rate in RATES:
@@ -71,10 +78,10 @@ def _membership_p(scores: Floats, stage: Stage, member: Mask, name: str) -> floa
     return min(1.0, len(parts) * min(parts))
 
 
-def _tail_estimates(scores: Floats, stage: Stage) -> tuple[Estimate, ...]:
+def _tail_estimates(scores: Floats, stage: Scored) -> tuple[Estimate, ...]:
     """True positive rate at each false positive rate, or the reason why this many non-members cannot show it."""
     ranks = membership_ranks(scores, stage.member, stage.stratum)[stage.member]
-    non_members = np.count_nonzero(stage.others)
+    non_members = np.count_nonzero(~stage.member)
     estimates = []
     for rate in RATES:
         name = f"TPR at {rate * 100:g} % FPR"
@@ -87,7 +94,7 @@ def _tail_estimates(scores: Floats, stage: Stage) -> tuple[Estimate, ...]:
     return tuple(estimates)
 
 
-def _group_estimates(scores: Floats, stage: Stage) -> tuple[Estimate, ...]:
+def _group_estimates(scores: Floats, stage: Scored) -> tuple[Estimate, ...]:
     """AUC and excess of hits at 10 % FPR in each vulnerable group, and the larger excess of the two."""
     estimates: list[Estimate] = []
     for name, group in (("outliers", stage.outlier), ("rare codes", stage.rare)):
@@ -102,7 +109,7 @@ def _group_estimates(scores: Floats, stage: Stage) -> tuple[Estimate, ...]:
     return tuple(estimates)
 
 
-def _in_group(scores: Floats, stage: Stage, name: str, group: Mask) -> tuple[Estimate, Estimate]:
+def _in_group(scores: Floats, stage: Scored, name: str, group: Mask) -> tuple[Estimate, Estimate]:
     if not big_enough(group, stage.member):
         note = f"fewer than {LEAST_GROUP} members or non-members in the group"
         return (
@@ -118,17 +125,17 @@ def _in_group(scores: Floats, stage: Stage, name: str, group: Mask) -> tuple[Est
     )
 
 
-def _roc(scores: Floats, stage: Stage) -> Curve:
+def _roc(scores: Floats, stage: Scored) -> Curve:
     """False against true positive rates within strata, on false positive rates spread evenly on a log scale."""
     ranks = membership_ranks(scores, stage.member, stage.stratum)
-    least = 1 / (1 + np.bincount(stage.stratum[stage.others]).min())  # what every stratum can resolve
+    least = 1 / (1 + np.bincount(stage.stratum[~stage.member]).min())  # what every stratum can resolve
     grid = np.unique(np.append(np.geomspace(least, 1, _CURVE_POINTS), [rate for rate in RATES if rate > least]))
     members = np.sort(ranks[stage.member])
     caught = np.searchsorted(members, grid * (1 + 1e-9), side="right") / len(members)
     return Curve(name="ROC", x=tuple(grid.tolist()), y=tuple(caught.tolist()))
 
 
-def suspicion(readings: Sequence[Floats], stage: Stage) -> Floats:
+def suspicion(readings: Sequence[Floats], stage: Scored) -> Floats:
     """Several scores as one: the sum of -log of each score's rank from the top of its stratum (Fisher's combination).
 
     Looks at no label; favours patients that any attack places at its very top.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.attacks.stage import Stage
 from evaluation.finding import Curve, Estimate, Family, ThreatModel
 from evaluation.intervals import newcombe
 from privacy.errors import SynthhealthError
@@ -16,6 +16,34 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 LEAST_GROUP = 30
+
+
+class Scored(Protocol):
+    """Who is scored: members [n], strata of record count, and the two vulnerable groups, with a stream of chance."""
+
+    @property
+    def member(self) -> Mask:
+        """Which targets are members."""
+        ...
+
+    @property
+    def stratum(self) -> NDArray[np.int64]:
+        """The stratum of each target."""
+        ...
+
+    @property
+    def outlier(self) -> Mask:
+        """The targets far from the reference."""
+        ...
+
+    @property
+    def rare(self) -> Mask:
+        """The targets with rare codes."""
+        ...
+
+    def rng(self, *names: str) -> np.random.Generator:
+        """A stream of this evaluation."""
+        ...
 
 
 class NotMeasurableError(SynthhealthError):
@@ -76,7 +104,7 @@ def excess_estimate(name: str, hit: Floats, member: Mask) -> Estimate:
     )
 
 
-def permuted_labels(stage: Stage, name: str) -> Mask:
+def permuted_labels(stage: Scored, name: str) -> Mask:
     """The labels of members and non-members permuted within strata, [targets]."""
     rng = stage.rng(name, "permuted")
     shuffled = stage.member.copy()

@@ -107,6 +107,10 @@ class Ground:
     seed: int
     quick: bool
 
+    def rng(self, *names: str) -> np.random.Generator:
+        """A stream of this evaluation, the same in every run with the same seed."""
+        return public(self.seed, *names)
+
     def stage(self, name: str, synthetic: Cohort, rows: Ints | None = None) -> Stage:
         """A stage with `synthetic` in the place of the generator's output; only targets at `rows` where given."""
         begin = time.perf_counter()

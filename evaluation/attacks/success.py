@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.attacks.reading import Attack, Reading, big_enough, excess_estimate, permuted_labels
-from evaluation.attacks.stage import Stage
+from evaluation.attacks.reading import Attack, Reading, Scored, big_enough, excess_estimate, permuted_labels
 from evaluation.finding import Curve, Estimate, Interval
 from evaluation.intervals import wilson
 from evaluation.strata import hits_test, rank_test
@@ -16,7 +15,7 @@ Mask = NDArray[np.bool_]
 
 
 def rate_reading(
-    attack: Attack, hit: Floats, stage: Stage, *, chance: Estimate, curves: tuple[Curve, ...] = ()
+    attack: Attack, hit: Floats, stage: Scored, *, chance: Estimate, curves: tuple[Curve, ...] = ()
 ) -> Reading:
     """The reading of an attack that succeeds or fails on each target; `hit` [targets] in 0..1, `chance` its baseline.
 
@@ -63,13 +62,13 @@ def _two_rates(hit: Floats, member: Mask) -> tuple[Estimate, Estimate]:
     )
 
 
-def _rate_p(hit: Floats, member: Mask, stage: Stage) -> float:
+def _rate_p(hit: Floats, member: Mask, stage: Scored) -> float:
     if np.isin(hit, (0.0, 1.0)).all():
         return hits_test(hit > 0, member, stage.stratum)
     return rank_test(hit, member, stage.stratum)
 
 
-def _rate_groups(hit: Floats, stage: Stage) -> tuple[Estimate, ...]:
+def _rate_groups(hit: Floats, stage: Scored) -> tuple[Estimate, ...]:
     estimates = [
         excess_estimate(f"excess over holdout, {name}", hit[group], stage.member[group])
         for name, group in (("outliers", stage.outlier), ("rare codes", stage.rare))

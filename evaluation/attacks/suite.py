@@ -122,9 +122,9 @@ def _judged(
     trials = []
     for done, world in enumerate(worlds, 1):
         if progress is not None:
-            progress(f"attack: {world.name}", done, len(worlds) + 1)
-        stage = ground.stage(world.name, world.planted, world.rows)
-        trials.append(Trial(world=world, outcomes=outcomes_of(stage, calls, together)))
+            progress(f"attack: {world.known.name}", done, len(worlds) + 1)
+        stage = ground.stage(world.known.name, world.planted, world.rows)
+        trials.append(Trial(known=world.known, outcomes=outcomes_of(stage, calls, together)))
     if progress is not None:
         progress("attack", len(worlds) + 1, len(worlds) + 1)
     return judge(release, tuple(trials))

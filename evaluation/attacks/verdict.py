@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from evaluation.attacks.ground import World
 from evaluation.attacks.reading import Attack, Reading
 from evaluation.finding import Control, Curve, Estimate, Finding, Verdict
 from evaluation.intervals import holm
@@ -22,15 +22,29 @@ class Failure:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A control: what an attack must find there, "nothing", a leak it "must" find, or a "dose" that tells its limit.
+
+    `limit` words the dose, `size` tells on how many patients it was planted.
+    """
+
+    name: str
+    expected: str
+    answer: Literal["nothing", "must", "dose"]
+    limit: str = ""
+    size: int = 0
+
+
 Outcome = Reading | Failure
 Outcomes = Mapping[str, Outcome]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """A control world with the outcome of every attack in it, by the attack's name."""
+    """A control with the outcome of every attack on it, by the attack's name."""
 
-    world: World
+    known: Known
     outcomes: Outcomes
 
 
@@ -69,14 +83,14 @@ def unread(failure: Failure) -> Finding:
 
 def _finding(reading: Reading, trials: tuple[Trial, ...], adjusted: float, level: float) -> Finding:
     attack = reading.attack
-    mine = [(trial.world, trial.outcomes[attack.test]) for trial in trials]
-    broken = [(world, outcome) for world, outcome in mine if isinstance(outcome, Failure)]
-    heard = [(world, outcome) for world, outcome in mine if isinstance(outcome, Reading)]
-    controls = (_permuted(reading, level), *(_control(world, one, level) for world, one in heard))
+    mine = [(trial.known, trial.outcomes[attack.test]) for trial in trials]
+    broken = [(known, outcome) for known, outcome in mine if isinstance(outcome, Failure)]
+    heard = [(known, outcome) for known, outcome in mine if isinstance(outcome, Reading)]
+    controls = (_permuted(reading, level), *(_control(known, one, level) for known, one in heard))
     verdict, reason = _verdict(controls, heard, adjusted)
     if broken:
         verdict = Verdict.INCONCLUSIVE
-        reason = "; ".join(f"control {world.name}: {outcome.reason}" for world, outcome in broken)
+        reason = "; ".join(f"control {known.name}: {outcome.reason}" for known, outcome in broken)
     return Finding(
         family=attack.family,
         test=attack.test,
@@ -104,31 +118,31 @@ def _permuted(reading: Reading, level: float) -> Control:
     )
 
 
-def _control(world: World, reading: Reading, level: float) -> Control:
-    if world.answer == "nothing":
+def _control(known: Known, reading: Reading, level: float) -> Control:
+    if known.answer == "nothing":
         holds = reading.p_value > level / 2
     else:
         value = reading.power.value
-        enough = world.answer == "dose" or (value is not None and value >= reading.attack.copy_auc)
+        enough = known.answer == "dose" or (value is not None and value >= reading.attack.copy_auc)
         holds = reading.p_value <= level and enough
-    return Control(name=world.name, expected=world.expected, estimate=reading.power, holds=holds)
+    return Control(name=known.name, expected=known.expected, estimate=reading.power, holds=holds)
 
 
-def _verdict(controls: tuple[Control, ...], heard: list[tuple[World, Reading]], adjusted: float) -> tuple[Verdict, str]:
-    answers = {world.name: world.answer for world, _ in heard}
+def _verdict(controls: tuple[Control, ...], heard: list[tuple[Known, Reading]], adjusted: float) -> tuple[Verdict, str]:
+    answers = {known.name: known.answer for known, _ in heard}
     false_alarms = [one.name for one in controls if answers.get(one.name, "nothing") == "nothing" and not one.holds]
     if false_alarms:
         return Verdict.INVALID, f"a signal where there can be none: {', '.join(false_alarms)}"
     if any(answers.get(one.name) == "must" and not one.holds for one in controls):
-        return Verdict.NO_POWER, "a full copy of the training patients goes unnoticed"
+        return Verdict.NO_POWER, "a leak of every training patient, planted on purpose, goes unnoticed"
     if adjusted <= FAMILY_ALPHA:
         return Verdict.LEAK, f"corrected p-value {adjusted:.2g}, at most {FAMILY_ALPHA:g}"
     return Verdict.NO_LEAK_DETECTED, f"corrected p-value {adjusted:.2g}, above {FAMILY_ALPHA:g}"
 
 
-def _detection_limit(controls: tuple[Control, ...], heard: list[tuple[World, Reading]]) -> str:
+def _detection_limit(controls: tuple[Control, ...], heard: list[tuple[Known, Reading]]) -> str:
     """Which planted doses this attack finds at this size, and which it does not."""
-    limits = {world.name: world.limit for world, _ in heard if world.limit}
+    limits = {known.name: known.limit for known, _ in heard if known.limit}
     found = [limits[one.name] for one in controls if one.name in limits and one.holds]
     missed = [limits[one.name] for one in controls if one.name in limits and not one.holds]
     parts = []
@@ -136,17 +150,17 @@ def _detection_limit(controls: tuple[Control, ...], heard: list[tuple[World, Rea
         parts.append(f"finds {', '.join(found)}")
     if missed:
         parts.append(f"does not find {', '.join(missed)}")
-    sizes = {(len(world.planted), reading.n) for world, reading in heard if world.answer == "must"}
+    sizes = {(known.size, reading.n) for known, reading in heard if known.answer == "must"}
     size = "".join(f" (measured on {n} targets, {planted} of them copied)" for planted, n in sizes)
     return "; ".join(parts) + (size if parts else "")
 
 
-def _control_curves(heard: list[tuple[World, Reading]]) -> tuple[Curve, ...]:
+def _control_curves(heard: list[tuple[Known, Reading]]) -> tuple[Curve, ...]:
     """The curves of the fresh and of the copy control, under their names, for figures that show floor and ceiling."""
     return tuple(
-        replace(curve, name=f"{curve.name}, {world.name}")
-        for world, reading in heard
-        if world.answer in ("nothing", "must")
+        replace(curve, name=f"{curve.name}, {known.name}")
+        for known, reading in heard
+        if known.answer in ("nothing", "must")
         for curve in reading.curves
         if "holdout" not in curve.name
     )
