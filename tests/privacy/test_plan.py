@@ -51,7 +51,7 @@ def test_a_typical_plan_is_calibrated_closely_and_quickly():
     assert elapsed < 6.0
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.floats(0.1, 12.0), st.sampled_from([1e-5, 1e-6, 1e-9]), st.floats(0.01, 100.0))
 def test_calibration_never_overshoots_and_wastes_little(epsilon: float, delta: float, start: float):
     plan = calibrate(Budget(epsilon=epsilon, delta=delta), lambda scale: tables_at(scale * start), cohort_size=1000)

@@ -200,7 +200,8 @@ def _until_killed(people: Population, trial: int, report: Connection) -> None:
         (people.abort if number % 2 else people.finish)(f"{trial}-{number}")
 
 
-def _kill_at_random(folder: Path, trials: int) -> None:
+def _kill_at_random(folder: Path, trials: int) -> int:
+    """Kill a spender `trials` times; the number of kills that cut a record in two."""
     plenty = Budget(epsilon=50.0, delta=1e-6)
     people = Population(path=folder / "ledger.jsonl", population_id="icu", ceiling=plenty)
     people.reserve("first", SMALL)
@@ -223,7 +224,7 @@ def _kill_at_random(folder: Path, trials: int) -> None:
     assert people.standing().spent == pytest.approx(
         epsilon_of(SMALL.events * len(people.standing().runs), 1e-6), rel=1e-6
     )
-    assert torn > 0 or trials < 50
+    return torn
 
 
 def _received(pipe: Connection) -> set[str]:
@@ -242,8 +243,7 @@ def test_kills_at_random_lose_no_charge_and_break_no_chain(tmp_path: Path):
 
 @pytest.mark.slow
 def test_two_hundred_kills_at_random_lose_no_charge_and_break_no_chain(tmp_path: Path):
-    for part in range(10):
-        _kill_at_random(tmp_path / str(part), trials=20)
+    assert sum(_kill_at_random(tmp_path / str(part), trials=20) for part in range(10)) > 0
 
 
 def test_a_plan_too_dear_for_its_own_budget_never_reaches_the_account(people: Population):
