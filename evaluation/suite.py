@@ -17,7 +17,7 @@ from evaluation.fidelity.columns import last_digits, missing_rates, one_way, val
 from evaluation.fidelity.detection import two_sample
 from evaluation.fidelity.joint import correlations, missing_patterns, three_way, two_way
 from evaluation.fidelity.rhythm import ever_measured, gaps, pairs_in_a_draw, panels, presence, records
-from evaluation.fidelity.trajectories import attribute_and_value, lag_one, slopes, spread
+from evaluation.fidelity.trajectories import attribute_and_value, cross_lag, lag_one, slopes, spread
 from evaluation.finding import Finding
 from evaluation.plausibility import plausibility_findings
 from evaluation.utility.findings import utility_findings
@@ -99,6 +99,7 @@ def lab_findings(arms: Arms) -> tuple[Finding, ...]:
         ever_measured(arms),
         *pairs_in_a_draw(arms),
         lag_one(arms),
+        cross_lag(arms),
         spread(arms),
         slopes(arms),
         attribute_and_value(arms),

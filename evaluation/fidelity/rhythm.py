@@ -152,10 +152,10 @@ def values_where_both(left: Floats, right: Floats) -> Floats:
     return np.where(enough, total_variation(inner[0], inner[1]), np.nan)
 
 
-def frequent_tests(arms: Arms) -> list[int]:
-    """The forty tests with most records in the training data, in the schema's order."""
+def frequent_tests(arms: Arms, most: int = MOST_TESTS) -> list[int]:
+    """The tests with most records in the training data, at most forty or `most`, in the schema's order."""
     number = np.bincount(arms.train.draws.test, minlength=1)
-    return sorted(int(test) for test in np.argsort(-number, kind="stable")[:MOST_TESTS] if number[test] > 0)
+    return sorted(int(test) for test in np.argsort(-number, kind="stable")[:most] if number[test] > 0)
 
 
 def pair_names(arms: Arms, tests: list[int]) -> list[str]:

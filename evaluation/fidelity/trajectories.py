@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
 
 from evaluation.benchmark_labs import benchmark_attributes
 from evaluation.features import summarise
 from evaluation.fidelity.arms import CLASSES, Arms, Side
 from evaluation.fidelity.columns import value_names
 from evaluation.fidelity.comparison import compare, summary_finding, tabulate
-from evaluation.fidelity.histograms import Floats, place, quantile_edges
+from evaluation.fidelity.histograms import Floats, place, quantile_edges, total_variation
 from evaluation.fidelity.joint import MergedColumn
+from evaluation.fidelity.rhythm import frequent_tests
 from evaluation.finding import Finding
 
-ATTRIBUTE_CLASSES, FEWEST, NO_SPREAD = 6, 30, 1e-12
+ATTRIBUTE_CLASSES, FEWEST, NO_SPREAD, MOST_CROSSED, FEWEST_PAIRS = 6, 30, 1e-12, 20, 200
 
 
 def lag_one(arms: Arms) -> Finding:
@@ -30,6 +32,34 @@ def lag_one(arms: Arms) -> Finding:
 
     comparison = compare(arms, table, value_names(arms), ceiling="shuffled")
     return summary_finding(comparison, test="lag 1", title="A value and the next", n=len(arms.synthetic.draws.owner))
+
+
+def cross_lag(arms: Arms) -> Finding:
+    """A value and another test's value in the patient's next draw, four classes each, 200 such pairs or more.
+
+    Creatinine today goes with potassium tomorrow: what ties tests together over time. The twenty most
+    frequent tests are looked at.
+
+    Privacy: internal only.
+    """
+    tests = frequent_tests(arms, MOST_CROSSED)
+    first, second = np.nonzero(~np.eye(len(tests), dtype=np.bool_))
+    names = list(arms.schema.tests)
+    labels = [f"{names[tests[a]]} and then {names[tests[b]]}" for a, b in zip(first, second, strict=True)]
+
+    def table(side: Side) -> Floats:
+        return _crossed(side, tests)[:, first, second]
+
+    comparison = compare(arms, table, labels, ceiling="shuffled", distance=where_enough)
+    return summary_finding(
+        comparison, test="cross lag", title="A value and another test's in the next draw", n=len(arms.synthetic.cohort)
+    )
+
+
+def where_enough(left: Floats, right: Floats) -> Floats:
+    """Total variation, NaN where a side has fewer than 200 items."""
+    enough = (left.sum(axis=-1) >= FEWEST_PAIRS) & (right.sum(axis=-1) >= FEWEST_PAIRS)
+    return np.where(enough, total_variation(left, right), np.nan)
 
 
 def spread(arms: Arms) -> Finding:
@@ -95,6 +125,25 @@ def attribute_and_value(arms: Arms) -> Finding:
 def spread_difference(left: Floats, right: Floats) -> Floats:
     """From sums [..., (inner deviation, patients, n, x, xx)]; NaN below thirty patients with two records."""
     return np.abs(_spread_ratio(left) - _spread_ratio(right))
+
+
+def _crossed(side: Side, tests: list[int]) -> Floats:
+    """Consecutive draws by the class of a test in the first and of a test in the second, [groups, tests, tests, 16]."""
+    draws, half = side.draws, CLASSES // 2
+    spot = np.full(max(draws.tests, 1), -1)
+    spot[tests] = np.arange(len(tests))
+    kept = spot[draws.test] >= 0
+    column = spot[draws.test[kept]] * half + side.classes[kept] // 2
+    shape = (len(draws.draw_owner), len(tests) * half)
+    held = sp.csr_matrix((np.ones(len(column)), (draws.draw[kept], column)), shape=shape)
+    same = np.flatnonzero(draws.draw_owner[1:] == draws.draw_owner[:-1])
+    group = side.redraws.group[draws.draw_owner[same]]
+    result = np.zeros((side.redraws.groups, len(tests), len(tests), half * half))
+    for number in range(side.redraws.groups):
+        mine = same[group == number]
+        joint = (held[mine].T @ held[mine + 1]).toarray().reshape(len(tests), half, len(tests), half)
+        result[number] = joint.transpose(0, 2, 1, 3).reshape(len(tests), len(tests), half * half)
+    return result
 
 
 def _spread_sums(side: Side) -> Floats:

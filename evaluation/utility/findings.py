@@ -13,18 +13,20 @@ from evaluation.utility.transfer import Bench, Transfer, can_judge, transfer_fin
 from privacy.cohort import Cohort
 
 TEST = "train on synthetic, test on real"
-TREES = "boosted trees"
+TREES, DEEPER = "boosted trees", 4
 
 
 def utility_findings(
     bench: Bench, done: tuple[Transfer, ...], cohorts: tuple[Cohort, Cohort, Cohort]
 ) -> tuple[Finding, ...]:
-    """Transfer by both families, importances, hybrid training, regressions and survival; `cohorts` as in `evaluate`.
+    """Transfer by both families for all tasks; importances, hybrid training, regressions for the first four; survival.
+
+    `cohorts` are train, holdout and synthetic, whole.
 
     Privacy: internal only.
     """
     train, holdout, synthetic = cohorts
-    trees = [transfer for transfer in done if transfer.family == TREES]
+    trees = [transfer for transfer in done if transfer.family == TREES][:DEEPER]
     return (
         *(transfer_finding(transfer) for transfer in done),
         *(importance_finding(transfer, seed=bench.seed) for transfer in trees),

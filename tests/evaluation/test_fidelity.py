@@ -43,6 +43,7 @@ TIES: dict[str, Measure] = {
     "correlations": joint.correlations,
     "pair values": lambda arms: rhythm.pairs_in_a_draw(arms)[1],
     "lag 1": trajectories.lag_one,
+    "cross lag": trajectories.cross_lag,
     "spread": trajectories.spread,
     "slopes": trajectories.slopes,
     "attribute and value": trajectories.attribute_and_value,

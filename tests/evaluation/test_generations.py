@@ -18,7 +18,7 @@ from synthhealth.generators.simulator import simulate
 
 @pytest.fixture(scope="module")
 def worlds() -> tuple[Cohort, Cohort, list[Cohort]]:
-    train, holdout = simulate(500, seed=71), simulate(500, seed=72)
+    train, holdout = simulate(350, seed=71), simulate(350, seed=72)
     null = shuffled(train, np.random.default_rng(0))
     flipped = with_codes(null, "died", 1 - null.codes("died"))
     return train, holdout, [spoilt(train, flipped, share) for share in (0.0, 0.8)]
