@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,18 @@ def test_a_broken_policy_is_refused(old: str, new: str, told: str):
 def test_bytes_that_are_no_text_are_refused():
     with pytest.raises(ConfigError, match="not valid TOML"):
         PolicyFile.parse(b"\xff\xfe")
+
+
+def keys(node: dict[str, object]) -> set[str]:
+    return {key for name, value in node.items() for key in ({name} if not isinstance(value, dict) else keys(value))}
+
+
+def test_the_reference_names_every_key_and_its_default():
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "policy.md").read_text(encoding="utf-8")
+    roles = {"public", "controlled", "named", "internal"}
+    assert [key for key in keys(tomllib.loads(DEFAULT)) - roles if f"{key}`" not in text] == []
+    policy = PolicyFile.default().policy
+    for name in ("epsilon_pass", "epsilon_review", "delta_times_n", "auc_high", "worst_group_high", "excess_high"):
+        tiers = [getattr(policy.tier(tier), name) for tier in ("public", "controlled", "named", "internal")]
+        cells = " | ".join("" if value is None else f"{value:g}" for value in tiers).replace("|  |", "| |")
+        assert f"| `{name}` | {cells}" in text
