@@ -18,10 +18,10 @@ from synthhealth.generators.simulator import simulate
 
 @pytest.fixture(scope="module")
 def worlds() -> tuple[Cohort, Cohort, list[Cohort]]:
-    train, holdout = simulate(350, seed=71), simulate(350, seed=72)
+    train, holdout = simulate(450, seed=71), simulate(450, seed=72)
     null = shuffled(train, np.random.default_rng(0))
     flipped = with_codes(null, "died", 1 - null.codes("died"))
-    return train, holdout, [spoilt(train, flipped, share) for share in (0.0, 0.8)]
+    return train, holdout, [spoilt(train, flipped, share) for share in (0.0, 0.95)]
 
 
 def test_collapse_shows_in_the_curves_and_in_the_headline(worlds: tuple[Cohort, Cohort, list[Cohort]]):
