@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 RUN = 3
-_MISSING = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+_MISSING = np.uint64(1 << 63)  # as a signed number the lowest there is, which no value reaches
 
 
 def mixed(words: Words, more: Words) -> Words:
