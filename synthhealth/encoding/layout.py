@@ -60,7 +60,7 @@ class Layout:
     def time_of(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
         """The times, in the schema's unit, at which steps begin."""
         start = self.schema.privacy_unit.window[0]
-        return np.round(start + steps * self.schema.time_precision, 9)
+        return self.schema.times.cut(start + steps * self.schema.time_precision)
 
     def fine(self, cohort: Cohort) -> NDArray[np.int64]:
         """Attributes as levels or fine cells, the count of levels or cells where missing, shape [n, attributes].

@@ -117,9 +117,10 @@ class Codebook:
         return mean_of(slots[3], self.summaries[3])
 
     def cohort(self, patients: pd.DataFrame, dreamt: Dream | None, rng: np.random.Generator) -> Cohort:
-        """Synthetic patients with their dreamt draws, in the schema's types and precision."""
+        """Synthetic patients with their dreamt draws, in the schema's types and precision, no more than its cap."""
         records = self._records(dreamt, rng) if dreamt is not None else _no_records()
-        return Cohort(schema=self.layout.schema, patients=patients, records=records)
+        cohort = Cohort(schema=self.layout.schema, patients=patients, records=records)
+        return cohort.bound_records(key=rng.bytes(32))
 
     def _records(self, dreamt: Dream, rng: np.random.Generator) -> Records:
         draws, coded = dreamt.draws, dreamt.chains.bin

@@ -75,6 +75,8 @@ def noisy_moments(
         codes = code(block)
         return np.concatenate([score.table[codes[:, j]] for j, score in enumerate(scores)], axis=1)
 
-    norm = math.sqrt(float((np.triu(weights, 1) ** 2).sum()))
+    length = math.sqrt(float((np.triu(weights, 1) ** 2).sum()))
+    # a table of one column has no pairs: nothing is added up, under any norm
+    norm = length if length > 0 else 1.0
     sums = noisy_second_moments(gate, name, rows, weights=weights, max_norm=norm)
     return NoisyMoments(values=sums.values / patients, sigma=sums.sigma / patients)
