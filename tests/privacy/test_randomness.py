@@ -2,10 +2,12 @@
 
 import hashlib
 import hmac
+import itertools
 import os
 import time
 from fractions import Fraction
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
@@ -49,12 +51,38 @@ def test_gaussian_tail_has_its_share():
     assert low <= beyond <= high
 
 
-@pytest.mark.parametrize(("word", "radius"), [(0, 9.4927), (2**64 - 1, 0.0)])
+@pytest.mark.parametrize(("word", "radius"), [(0, 13.3728), (2**44, 5.2665), (2**64 - 1, 0.0)])
 def test_gaussian_is_finite_at_both_ends_of_the_words(monkeypatch: pytest.MonkeyPatch, word: int, radius: float):
     monkeypatch.setattr(os, "urandom", lambda n: word.to_bytes(8, "little") * (n // 8))
     draws = secret_gaussian(2)
     assert np.isfinite(draws).all()
     assert np.hypot(*draws) == pytest.approx(radius, abs=1e-3)
+
+
+def test_gaussian_draws_are_near_the_exact_ones(monkeypatch: pytest.MonkeyPatch):
+    words = [
+        0,
+        1,
+        2**20 + 7,
+        2**43 + 11,
+        2**44 + 3,
+        2**60 + 5,
+        2**63 - 9,
+        2**64 - 2**11,
+        2**64 - 1,
+        *(3**k for k in range(5, 40, 4)),
+    ]
+    for radial, angular in itertools.product(words, words[3:]):
+        stream = [radial.to_bytes(8, "little") + angular.to_bytes(8, "little"), angular.to_bytes(8, "little")]
+        monkeypatch.setattr(os, "urandom", lambda n, left=stream: left.pop(0) if n else b"")
+        with mpmath.workdps(60):
+            fraction = mpmath.mpf(2 * angular + 1) / 2**65 if radial < 2**44 else mpmath.mpf(1) / 2
+            radius = mpmath.sqrt(-2 * mpmath.log((radial + fraction) / mpmath.mpf(2) ** 64))
+            angle = 2 * mpmath.pi * angular / mpmath.mpf(2) ** 64
+            exact = [float(radius * mpmath.cos(angle)), float(radius * mpmath.sin(angle))]
+        # near radius 0 the uniform is near 1, where float64 has a spacing of 2^-53
+        allowed = 4e-15 * (1 + float(radius)) + min(3e-8, 2.0**-52 / max(float(radius), 1e-12))
+        assert np.abs(secret_gaussian(2) - exact).max() <= allowed
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, (1 << 16) - 1, (1 << 16) + 1])
