@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 _WORDS = 1 << 64
 _PAIRS_A_BLOCK = 1 << 15  # keeps the temporaries of Box and Muller's formula in the processor's cache
-_TAIL = np.uint64(1 << 44)
+_TAIL = np.uint64(1 << 53)  # below it float64 has room for a fraction of the word
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # the increment of splitmix64
 
 
@@ -32,7 +32,7 @@ def secret_gaussian(size: int) -> NDArray[np.float64]:
     """`size` standard normal draws from the operating system's entropy, shape [size].
 
     Box and Muller (1958): two normals from two uniforms. The radius takes a word `a` as
-    (a + 1/2) / 2^64 in (0, 1]; where `a` is below 2^44, a second word stands for its
+    (a + 1/2) / 2^64 in (0, 1]; where `a` is below 2^53, a second word stands for its
     fraction, so that the tail is as fine as the middle and reaches 13.3 standard deviations,
     never infinity. docs/explanation/privacy-argument.md bounds what rounding adds to the loss.
     """
