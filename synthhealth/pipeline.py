@@ -28,7 +28,6 @@ from synthhealth.job import Job
 from synthhealth.output import clear, write_whole
 from synthhealth.planning import planned, synthetic_size
 from synthhealth.progress import within
-from synthhealth.reporting import read_report, write_report
 from synthhealth.results import Account, Checked, Fitted, Found, NoticeLine, Planned, Ran, Reported, Sampled
 from synthhealth.runstate import STEPS, FindingStep
 from synthhealth.split_key import read_key, read_or_make_key
@@ -190,6 +189,8 @@ def report(config: Config, *, progress: Progress = quiet) -> Reported:
 
     Privacy: the release edition is given charged and public numbers only; the other one is internal.
     """
+    from synthhealth.reporting import write_report  # a second accountant stands behind it, and takes seconds to import
+
     job, began = Job.of(config), time.monotonic()
     job.require("sample")
     with within(progress, "report"):
@@ -211,6 +212,8 @@ def run(config: Config, *, progress: Progress = quiet) -> Ran:
 
     Privacy: spends the whole plan, once.
     """
+    from synthhealth.reporting import read_report  # see `report`
+
     began = time.monotonic()
     planned_now, before = plan(config), Job.of(config)
     skipped = tuple(step for step in STEPS if before.has(step))

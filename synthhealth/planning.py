@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from privacy.accounting import delta_of, epsilon_of
 from privacy.budget import Budget
 from privacy.events import DiscreteGaussian, DiscreteLaplace, Event, Gaussian, SampledGaussian, Selection, Thresholded
@@ -13,7 +15,6 @@ from synthhealth.synthesizer import Synthesizer
 
 PROFILE_AT = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
 FINE, COARSE = 0.01, 0.05
-_MATTERS = 0.02
 
 
 def budget_of(config: Config, schema: Schema) -> Budget:
@@ -103,17 +104,21 @@ def times_of(event: Event) -> int:
 
 
 def _advice(plan: Plan, size: int) -> tuple[Advice, ...]:
-    """For each charge that takes a share worth naming: its noise against the patients that stand behind each number."""
-    shares = dict(plan.shares)
-    return tuple(_judged(charge.name, charge.event, size) for charge in plan.charges if shares[charge.name] >= _MATTERS)
+    """For each charge that counts patients: which groups of patients drown in its noise."""
+    return tuple(
+        _judged(charge.name, charge.event.sigma, size)
+        for charge in plan.charges
+        if isinstance(charge.event, DiscreteGaussian)
+    )
 
 
-def _judged(name: str, event: Event, size: int) -> Advice:
-    rate = event.sample_rate if isinstance(event, SampledGaussian) else 1.0
-    part = noise_of(event) / (rate * size)
-    grade = "fine" if part <= FINE else "coarse" if part <= COARSE else "too small"
-    why = f"the noise weighs as much as {part:.1%} of the patients behind each number"
+def _judged(name: str, sigma: float, size: int) -> Advice:
+    """Two standard deviations of the noise, as a number of patients and as a share of those learnt from."""
+    smallest = max(1, math.ceil(2 * sigma))
+    grade = "fine" if smallest <= FINE * size else "coarse" if smallest <= COARSE * size else "too small"
+    why = f"groups of fewer than {smallest:,} patients ({smallest / size:.1%}) drown in the noise"
     if grade != "fine":
-        enough = noise_of(event) / (rate * FINE)
-        why += f"; about {enough:,.0f} patients, or a larger epsilon, would bring it to {FINE:.0%}"
+        why += (
+            f"; with about {smallest / FINE:,.0f} patients to learn from, or a larger epsilon, it would be {FINE:.0%}"
+        )
     return Advice(what=name, grade=grade, why=why)

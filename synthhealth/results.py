@@ -80,7 +80,7 @@ class PopulationLine(Result):
 
 
 class Advice(Result):
-    """One sentence on whether the cohort is large enough for the budget; `grade` is fine, coarse or too small."""
+    """Which groups of patients one charge cannot show; `grade` is fine, coarse or too small (a cohort)."""
 
     what: str
     grade: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -38,8 +39,13 @@ def show(result: Result, *, json: bool) -> None:
     console = Console(highlight=False, soft_wrap=json)
     if json:
         console.out(result.model_dump_json(indent=2), highlight=False)
-    else:
+    elif console.is_terminal:
         console.print(screen(result))
+    else:
+        with console.capture() as captured:
+            console.print(screen(result))
+        # in a file the blanks that fill a terminal's lines are only in the way
+        console.out("\n".join(line.rstrip() for line in captured.get().splitlines()), highlight=False)
 
 
 @singledispatch
@@ -92,9 +98,9 @@ def _balance(line: PopulationLine) -> str:
     return f"{spent}, {line.after:.4g} after this run, ceiling {line.ceiling:g} (at delta {line.delta:g})"
 
 
-def _charges(result: Planned) -> Table:
+def _charges(result: Planned) -> Group:
     table = ruled_table(
-        "charge", "share", "sigma", "rate", "steps", "alone", numbers=("share", "sigma", "rate", "steps", "alone")
+        "charge", "share", "sigma", "rate", "times", "alone", numbers=("share", "sigma", "rate", "times", "alone")
     )
     for line in result.charges:
         rate = "-" if line.sample_rate == 1 else f"{line.sample_rate:.4g}"
@@ -103,18 +109,14 @@ def _charges(result: Planned) -> Table:
         )
     table.add_section()
     table.add_row("all, composed", "100.0%", "", "", "", f"{result.epsilon:.4g}", style="bold")
-    table.caption = "sigma: noise in units of the most one patient can add; alone: epsilon if this were the only look"
-    table.caption_style = "dim"
-    table.caption_justify = "left"
-    return table
+    note = "sigma: noise in units of the most one patient can add; alone: epsilon if this were the only look"
+    return Group(table, Text(note, style="dim"))
 
 
 def _profile(result: Planned) -> Group:
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    points = result.profile
-    table.add_row("[dim]epsilon[/]", *(f"{epsilon:g}" for epsilon, _ in points))
-    table.add_row("[dim]delta[/]", *(f"{delta:.1e}" if delta > 0 else "0" for _, delta in points))
-    return Group(Text("privacy profile: all of these hold at once", style="dim"), table)
+    points = [f"{epsilon:g}: {delta:.1e}" if delta > 0 else f"{epsilon:g}: 0" for epsilon, delta in result.profile]
+    head = Text("privacy profile, epsilon: delta; all of these hold at once", style="dim")
+    return Group(head, Columns(points, padding=(0, 3)))
 
 
 def _advice(result: Planned) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from dataclasses import dataclass
 from importlib.resources import files
@@ -47,8 +48,10 @@ class DictionaryTest:
     def toml(self) -> str:
         """The test as a table of a schema."""
         guessed = "" if self.precision is not None else "  # guessed from the bounds: correct it"
-        quoted = self.name.replace("\\", "\\\\").replace('"', '\\"')
-        lines = [f'[tests."{quoted}"]', f'unit = "{self.unit}"', f"low = {self.low:g}", f"high = {self.high:g}"]
+        # a JSON string is a TOML string as well
+        lines = [f"[tests.{json.dumps(self.name, ensure_ascii=False)}]"]
+        lines.append(f"unit = {json.dumps(self.unit, ensure_ascii=False)}")
+        lines += [f"low = {self.low:g}", f"high = {self.high:g}"]
         lines.append(f"precision = {self.step:g}{guessed}")
         if self.scale == "log":
             lines.append('scale = "log"')

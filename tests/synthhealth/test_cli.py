@@ -132,7 +132,7 @@ def test_advice_says_when_the_cohort_is_too_small(shell: Command, tmp_path: Path
     path = lay_out(tmp_path)
     answer = shell("plan", "--config", path, "--epsilon", "0.2")
     assert "too small" in answer.out
-    assert re.search(r"about [\d,]+ patients, or a larger epsilon", " ".join(answer.out.split()))
+    assert re.search(r"about [\d,]+ patients to learn from, or a larger epsilon", " ".join(answer.out.split()))
 
 
 def test_steps_out_of_order_are_refused(shell: Command, tmp_path: Path) -> None:
