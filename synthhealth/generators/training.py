@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -21,6 +22,27 @@ from privacy.randomness import poisson_batch
 Floats = NDArray[np.float64]
 Gradients = Callable[[NDArray[np.int64]], Iterable[Floats]]
 """Given the rows of a batch, per-patient gradients [patients, size] in blocks; each row from its own patient alone."""
+
+
+class Room(Protocol):
+    """Where an engine takes its private steps: the training room, or the audit's, which stands around it."""
+
+    @property
+    def rows(self) -> Cohort:
+        """The patients.
+
+        Privacy: internal only.
+        """
+        ...
+
+    @property
+    def event(self) -> SampledGaussian:
+        """What all steps cost together."""
+        ...
+
+    def step(self, gradients: Gradients, size: int, *, max_grad_norm: float) -> Floats:
+        """One noisy sum of clipped gradients, shape [size]."""
+        ...
 
 
 class Training:
