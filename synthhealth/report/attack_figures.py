@@ -15,7 +15,10 @@ from synthhealth.report.svg import WIDTH, Scale, area, dot, figure, line, path, 
 _LEFT, _RIGHT = 64, WIDTH - 16
 _TOP, _BOTTOM = 24.0, 286.0
 _LOWEST = -3.5
-_NAME = 34
+_NAME = 42
+_AXIS = 310
+_AUC_LABELS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_EXCESS_LABELS = (-0.1, 0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def ceiling_figure(promise: Promise, attacks: tuple[AttackRow, ...]) -> Markup:
@@ -46,19 +49,19 @@ def ceiling_figure(promise: Promise, attacks: tuple[AttackRow, ...]) -> Markup:
 
 def forest_figure(attacks: tuple[AttackRow, ...]) -> Markup | None:
     """The rounded interval of every attack beside the value that tells of no leak; None where nothing was measured."""
-    auc = _rows(attacks, "auc")
-    excess = [*_rows(attacks, "excess"), *_rows(attacks, "worst group")]
-    if len(auc) + len(excess) == 0:
+    auc, excess, worst = _rows(attacks, "auc"), _rows(attacks, "excess"), _rows(attacks, "worst group")
+    if len(auc) + len(excess) + len(worst) == 0:
         return None
     parts, y = [], 6.0
     for rows, null, title, labels in (
-        (auc, 0.5, "AUC; 0.5 is a coin toss", (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)),
-        (excess, 0.0, "excess over control; 0 is none", (-0.1, 0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)),
+        (auc, 0.5, "AUC; 0.5 is a coin toss", _AUC_LABELS),
+        (excess, 0.0, "excess over control; 0 is none", _EXCESS_LABELS),
+        (worst, 0.0, "excess in the worst group; 0 is none", _EXCESS_LABELS),
     ):
         if len(rows) > 0:
             panel, y = _panel(rows, null, title, labels, y)
             parts += panel
-    said = "; ".join(f"{name} {m.low:g} to {m.high:g}" for name, m in (*auc, *excess))
+    said = "; ".join(f"{name} {m.low:g} to {m.high:g}" for name, m in (*auc, *excess, *worst))
     return figure("fig-forest", height=y, title="Intervals of all attacks", description=said, parts=parts)
 
 
@@ -109,13 +112,15 @@ def _panel(
     """One block of intervals on an axis that holds them all; returns its elements and where it ends."""
     low = min(null - 0.05, *(m.low for _, m in rows))
     high = max(null + 0.1, *(m.high for _, m in rows))
-    x = Scale(low=low, high=high, start=250, end=_RIGHT)
+    x = Scale(low=low, high=high, start=_AXIS, end=_RIGHT)
     bottom = y + 24 + 22 * len(rows)
-    parts = [text(250, y + 12, title, colour="muted", size=12)]
+    parts = [text(_AXIS, y + 12, title, colour="muted", size=12)]
     parts.append(line(x.at(null), y + 20, x.at(null), bottom, colour="muted", dash="4 3"))
     for place, (name, m) in enumerate(rows):
         at = y + 34 + 22 * place
-        parts.append(text(240, at + 4, name if len(name) <= _NAME else name[: _NAME - 1] + "…", anchor="end", size=12))
+        parts.append(
+            text(_AXIS - 10, at + 4, name if len(name) <= _NAME else name[: _NAME - 1] + "…", anchor="end", size=12)
+        )
         parts.append(line(x.at(m.low), at, x.at(m.high), at, colour="warm", width=4))
         parts += [dot(x.at(m.low), at, radius=3, fill="warm"), dot(x.at(m.high), at, radius=3, fill="warm")]
     for value in labels:

@@ -13,8 +13,8 @@ from synthhealth.report.odds import Profile, tpr_ceiling
 from synthhealth.report.parts import TprPoint
 
 AXES = {
-    Family.MEMBERSHIP: ("inference (of membership)", "no inference"),
-    Family.DISTANCE: ("inference (of membership)", "no inference"),
+    Family.MEMBERSHIP: ("inference (membership)", "no inference"),
+    Family.DISTANCE: ("inference (membership)", "no inference"),
     Family.SINGLING_OUT: ("singling out", "no record isolation"),
     Family.LINKABILITY: ("linkability", "no linkage"),
     Family.INFERENCE: ("inference", "no inference"),

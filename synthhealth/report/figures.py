@@ -70,12 +70,12 @@ def odds_figure(odds: Odds) -> Markup:
             parts.append(dot(x, y, radius=8, fill="paper", edge="rule"))
     more = odds.right_in_100 - _CHANCE
     parts += [
-        dot(20, 158, radius=7, fill="muted") + text(34, 163, "50 right by tossing a coin"),
-        dot(234, 158, radius=7, fill="accent") + _plus(234, 158, 3.5) + text(248, 163, f"at most {more} more right"),
-        dot(408, 158, radius=7, fill="paper", edge="rule") + text(422, 163, f"at least {50 - more} wrong"),
+        dot(20, 156, radius=7, fill="muted") + text(36, 161, f"{_CHANCE} right by tossing a coin"),
+        dot(20, 180, radius=7, fill="accent") + _plus(20, 180, 3.5) + text(36, 185, f"at most {more} more right"),
+        dot(20, 204, radius=7, fill="paper", edge="rule") + text(36, 209, f"at least {_CHANCE - more} wrong"),
     ]
     said = f"Of 100 guesses 50 are right by chance, at most {more} more because of the release."
-    return figure("fig-odds", height=176, title="A hundred guesses", description=said, parts=parts)
+    return figure("fig-odds", height=218, title="A hundred guesses", description=said, parts=parts)
 
 
 def _plus(x: float, y: float, arm: float = 4.0) -> str:

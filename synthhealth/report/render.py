@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -144,6 +145,17 @@ def marked(told: object, pointer: str, style: str) -> Markup:
     return Markup('<data value="{}" data-at="{}" data-as="{}">{}</data>').format(
         value, pointer, style, number(value, style)
     )
+
+
+def wrong_numbers(html: str, document: ReleaseDocument) -> tuple[str, ...]:
+    """Pointers of marked numbers in a page that are not the document's, or a word that there are none."""
+    told = json.loads(document.model_dump_json())
+    found = _MARKED.findall(html)
+    wrong = tuple(pointer for pointer, style, shown in found if number(at_pointer(told, pointer), style) != shown)
+    return wrong if len(found) > 0 else ("no marked number at all",)
+
+
+_MARKED = re.compile(r'<data value="[^"]*" data-at="([^"]*)" data-as="([^"]*)">([^<]*)</data>')
 
 
 def at_pointer(told: object, pointer: str) -> float:

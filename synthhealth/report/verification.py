@@ -11,6 +11,7 @@ from jinja2 import TemplateError
 
 from privacy.chain import START, locked
 from privacy.errors import SynthhealthError
+from synthhealth import __version__
 from synthhealth.report.annexes import annexes
 from synthhealth.report.canonical import sha256
 from synthhealth.report.document import ReleaseDocument
@@ -18,7 +19,7 @@ from synthhealth.report.dsse import key_id, opened, read_public
 from synthhealth.report.instructions import instructions
 from synthhealth.report.publish import OWN, SEAL, SIGNATURES, SUMS, listed, sums
 from synthhealth.report.recheck import recheck
-from synthhealth.report.render import Signed, render_release
+from synthhealth.report.render import Signed, render_release, wrong_numbers
 from synthhealth.report.signing import SEALING, public_keys, read_document, signatures, stable_subjects
 
 VERIFIED, FAILED, OPEN = 0, 5, 6
@@ -90,9 +91,7 @@ def verify(
         Result(name="report.json is a report in canonical form", holds=True),
         _check("policy, ledger and released files are those the report names", lambda: _named(place, document)),
         *results,
-        _check("the page shows exactly what report.json says", lambda: _page(place, document, signed)),
-        _check("VERIFY.txt is the one that belongs here", lambda: _instructions(place, document, signed)),
-        _check("the annexes say what report.json says", lambda: _annexes(place, document)),
+        *_drawn(place, document, signed),
     )
     if all(result.holds for result in results):
         results = (*results, *_computed(place, document))
@@ -171,6 +170,33 @@ def _seal(folder: Path, wanted: tuple[str, ...]) -> str:
     if len(wanted) > 0 and signed_by not in wanted:
         return f"sealed by a key that is not trusted: {signed_by[:16]}"
     return "" if subject.digest.sha256 == sha256((folder / SUMS).read_bytes()) else f"{SUMS} was changed after sealing"
+
+
+def _drawn(folder: Path, document: ReleaseDocument, signed: tuple[Signed, ...]) -> tuple[Result, ...]:
+    """Everything drawn from report.json is drawn again; another version may word it otherwise, not number it."""
+    made_by = document.common.header.software
+    if made_by != f"synthhealth {__version__}":
+        numbers = _check(
+            "every marked number of the page is the one in report.json", lambda: _numbers(folder, document)
+        )
+        note = f"made by {made_by}, and only that version can draw it again"
+        return (
+            numbers,
+            Result(name="wording of the page, VERIFY.txt and annexes not compared", holds=True, detail=note),
+        )
+    return (
+        _check("the page shows exactly what report.json says", lambda: _page(folder, document, signed)),
+        _check("VERIFY.txt is the one that belongs here", lambda: _instructions(folder, document, signed)),
+        _check("the annexes say what report.json says", lambda: _annexes(folder, document)),
+    )
+
+
+def _numbers(folder: Path, document: ReleaseDocument) -> str:
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    wrong = wrong_numbers(html, document)
+    if sha256((folder / "report.json").read_bytes()) not in html:
+        return "the page does not name this report.json"
+    return f"not as in report.json: {', '.join(wrong)}" if len(wrong) > 0 else ""
 
 
 def _page(folder: Path, document: ReleaseDocument, signed: tuple[Signed, ...]) -> str:

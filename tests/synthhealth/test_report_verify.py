@@ -11,16 +11,18 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from report_bundle import PATIENTS, ROLES, TODAY, broken, own_files, signer
+from report_bundle import PATIENTS, ROLES, TODAY, broken, edit, own_files, rehash, signer
 from report_evidence import evidence, plan
 
 from privacy.budget import Budget
 from privacy.errors import CheckError, ConfigError
 from privacy.population import Population
 from synthhealth.report import ComplianceReport
+from synthhealth.report.canonical import sha256
+from synthhealth.report.document import ReleaseDocument
 from synthhealth.report.dsse import key_id, load_key, new_key, public_pem
 from synthhealth.report.evidence import Artefact
-from synthhealth.report.publish import SEAL
+from synthhealth.report.publish import SEAL, publish
 from synthhealth.report.signing import sign
 from synthhealth.report.verification import FAILED, OPEN, VERIFIED, verify
 
@@ -114,6 +116,39 @@ def test_keys_are_made_once_and_read_back(tmp_path: Path):
     (tmp_path / "bad.pem").write_text("nothing")
     with pytest.raises(ConfigError, match="Ed25519"):
         load_key(tmp_path / "bad.pem")
+
+
+def of_another_version(folder: Path) -> Path:
+    document = ReleaseDocument.model_validate_json((folder / "report.json").read_bytes())
+    header = document.common.header.model_copy(update={"software": "synthhealth 0.0.9"})
+    older = document.model_copy(update={"common": document.common.model_copy(update={"header": header})})
+    shutil.rmtree(folder / "signatures")
+    (folder / SEAL).unlink()
+    publish(folder, older, pdf=False)
+    return folder
+
+
+def test_a_report_of_another_version_is_held_by_its_numbers(folder: Path):
+    of_another_version(folder)
+    edit(folder / "report.html", "What is promised</h2>", "What this version promised</h2>")
+    rehash(folder)
+    result = verify(folder, today=TODAY)
+    assert broken(result) == []
+    assert "only that version can draw it again" in str(result)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('data-as="epsilon">', 'data-as="epsilon">0'), ("SHA-256 of report.json <code>", "<code>x"), ("<data ", "<b ")],
+)
+def test_a_changed_number_is_found_in_a_report_of_another_version(folder: Path, old: str, new: str):
+    of_another_version(folder)
+    page = folder / "report.html"
+    digest = sha256((folder / "report.json").read_bytes())
+    text = page.read_text().replace(old, new)
+    page.write_text(text.replace(digest, "0" * 64) if "code" in old else text)
+    rehash(folder)
+    assert broken(verify(folder, today=TODAY)) == ["every marked number of the page is the one in report.json"]
 
 
 @pytest.fixture
