@@ -17,10 +17,10 @@ def _z(level: float) -> float:
     return float(norm.ppf(0.5 + level / 2))
 
 
-def wilson(successes: float, trials: int, *, level: float = LEVEL) -> Interval:
+def wilson(successes: float, trials: float, *, level: float = LEVEL) -> Interval:
     """Wilson's score interval of a proportion (Wilson 1927); [0, 1] when nothing was tried.
 
-    `successes` may be a fraction of patients, as an average over secrets is.
+    Neither count need be whole: see `effective`.
 
     Privacy: internal only, when the counts are of real patients.
     """
@@ -33,6 +33,21 @@ def wilson(successes: float, trials: int, *, level: float = LEVEL) -> Interval:
     low = 0.0 if successes <= 0 else max(0.0, float(centre - half))
     high = 1.0 if successes >= trials else min(1.0, float(centre + half))
     return Interval(low=low, high=high, level=level, method="Wilson")
+
+
+def effective(hit: NDArray[np.float64]) -> tuple[float, float]:
+    """Successes and trials that a Wilson interval needs for the mean of `hit` [n] in 0..1, one number a patient.
+
+    For yes or no these are the counts. An average over several guesses varies less than one
+    guess; the trials grow by that ratio of variances (Kish's effective sample size).
+
+    Privacy: internal only.
+    """
+    rate = float(hit.mean()) if len(hit) else 0.0
+    if len(hit) < 2 or not 0 < rate < 1 or np.isin(hit, (0.0, 1.0)).all():  # noqa: PLR2004 - no variance of one
+        return rate * len(hit), float(len(hit))
+    trials = len(hit) * rate * (1 - rate) / max(float(hit.var(ddof=1)), 1e-12)
+    return rate * trials, float(trials)
 
 
 def clopper_pearson(successes: int, trials: int, *, level: float = LEVEL) -> Interval:
@@ -49,7 +64,7 @@ def clopper_pearson(successes: int, trials: int, *, level: float = LEVEL) -> Int
 
 
 def newcombe(
-    successes: float, trials: int, control_successes: float, control_trials: int, *, level: float = LEVEL
+    successes: float, trials: float, control_successes: float, control_trials: float, *, level: float = LEVEL
 ) -> Interval:
     """Interval of a difference of two proportions from their Wilson intervals (Newcombe 1998, method 10).
 

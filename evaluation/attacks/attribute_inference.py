@@ -10,7 +10,7 @@ from evaluation.attacks.reading import Attack, Reading, permuted_labels
 from evaluation.attacks.secrets import right, secrets
 from evaluation.attacks.stage import Side, Stage
 from evaluation.finding import Estimate, Family, ThreatModel
-from evaluation.intervals import bootstrap_mean, difference, wilson
+from evaluation.intervals import bootstrap_mean, difference, effective, wilson
 from evaluation.strata import rank_test
 
 Floats = NDArray[np.float64]
@@ -97,4 +97,4 @@ def _excess(stage: Stage, gain: Floats, member: Mask) -> Estimate:
 
 
 def _rate(name: str, hit: Floats) -> Estimate:
-    return Estimate(name=name, value=float(hit.mean()), interval=wilson(float(hit.sum()), len(hit)))
+    return Estimate(name=name, value=float(hit.mean()), interval=wilson(*effective(hit)))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.finding import Curve, Estimate, Family, ThreatModel
-from evaluation.intervals import newcombe
+from evaluation.intervals import effective, newcombe
 from privacy.errors import SynthhealthError
 
 Floats = NDArray[np.float64]
@@ -100,7 +100,7 @@ def excess_estimate(name: str, hit: Floats, member: Mask) -> Estimate:
     return Estimate(
         name=name,
         value=float(inside.mean() - outside.mean()),
-        interval=newcombe(float(inside.sum()), len(inside), float(outside.sum()), len(outside)),
+        interval=newcombe(*effective(inside), *effective(outside)),
     )
 
 

@@ -18,8 +18,8 @@ from evaluation.patient_table import PatientTable
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-_GUESSES = 400
-_ATTEMPTS = 4_000
+_GUESSES = 1_000
+_ATTEMPTS = 10_000
 _MOST_CONDITIONS = 5
 _PERMUTATIONS = 400
 _LEAST_GUESSES = 20
@@ -60,7 +60,7 @@ def measure(stage: Stage) -> tuple[Reading, ...]:
     Privacy: internal only.
     """
     rng = stage.rng("singling-out")
-    guesses = [*_extremes(stage.synthetic.table), *_conjunctions(stage.synthetic.table, rng)][: 2 * _GUESSES]
+    guesses = [*_extremes(stage.synthetic.table), *_conjunctions(stage.synthetic.table, rng)][:_GUESSES]
     if len(guesses) < _LEAST_GUESSES:
         raise NotMeasurableError("too few descriptions are unique among the synthetic patients")
     fits = sparse.csr_array(_fits(guesses, stage.targets.table).astype(np.int32))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from evaluation.attacks.reading import Attack, Reading, Scored, big_enough, excess_estimate, permuted_labels
 from evaluation.finding import Curve, Estimate, Interval
-from evaluation.intervals import wilson
+from evaluation.intervals import effective, wilson
 from evaluation.strata import hits_test, rank_test
 
 Floats = NDArray[np.float64]
@@ -57,7 +57,7 @@ def residual_risk(hit: Floats, member: Mask) -> Estimate:
 
 def _two_rates(hit: Floats, member: Mask) -> tuple[Estimate, Estimate]:
     return tuple(  # type: ignore[return-value]  # two sides, two estimates
-        Estimate(name=name, value=float(side.mean()), interval=wilson(float(side.sum()), len(side)))
+        Estimate(name=name, value=float(side.mean()), interval=wilson(*effective(side)))
         for name, side in (("success on train", hit[member]), ("success on holdout", hit[~member]))
     )
 

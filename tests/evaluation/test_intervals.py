@@ -15,6 +15,7 @@ from evaluation.intervals import (
     bootstrap_mean,
     clopper_pearson,
     difference,
+    effective,
     holm,
     newcombe,
     wilson,
@@ -62,6 +63,18 @@ def test_newcombe_is_the_published_value():
     interval = newcombe(56, 70, 48, 80)  # Newcombe 1998, table II, row (a), method 10
     assert interval.low == pytest.approx(0.0524, abs=1e-4)
     assert interval.high == pytest.approx(0.3339, abs=1e-4)
+
+
+def test_averages_over_guesses_count_as_more_trials_than_one_guess():
+    rng = np.random.default_rng(8)
+    yes_or_no = (rng.random(400) < 0.3).astype(float)
+    assert effective(yes_or_no) == pytest.approx((yes_or_no.sum(), 400))
+    averages = (rng.random((400, 4)) < 0.3).mean(axis=1)
+    successes, trials = effective(averages)
+    assert trials == pytest.approx(1600, rel=0.15)
+    assert successes / trials == pytest.approx(averages.mean())
+    assert effective(np.full(5, 0.5))[1] > 1e9
+    assert effective(np.empty(0)) == (0, 0)
 
 
 def test_difference_adds_half_widths_in_squares():
