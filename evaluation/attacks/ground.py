@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +20,12 @@ from privacy.randomness import public
 
 Ints = NDArray[np.int64]
 
+TrainGenerator = Callable[[Cohort, int], Cohort]
+"""Fits a generator on a cohort with a seed, and returns synthetic patients."""
+
 COPIED_SHARE = 0.02
 COPIED_WORLD = "POS-2 %"
+OVERFIT_WORLD = "POS-overfit"
 _MOST_SCORED = {True: 10_000, False: 50_000}
 _MOST_PLANTED = {True: 3_000, False: 10_000}
 _JITTERS = {True: (0.03, 0.3), False: (0.01, 0.03, 0.1, 0.3)}
@@ -82,12 +87,13 @@ def _sample(cohort: Cohort, most: int, seed: int, name: str) -> Cohort:
     return cohort.take(np.sort(public(seed, "scored", name).permutation(len(cohort))[:most]))
 
 
-def control_worlds(ground: Ground) -> tuple[World, ...]:
-    """The controls: fresh patients, a full copy, fresh patients with 2 % copies, copies with noise.
+def control_worlds(ground: Ground, overfit: TrainGenerator | None = None) -> tuple[World, ...]:
+    """The controls: fresh patients, a full copy, fresh patients with 2 % copies, copies with noise, an overfit.
 
     A third of the training patients (3,000 at most when quick) leaves the members and stands
     in as the third split: neither scored nor copied, fresh to the members that remain. Those
-    remaining, 3,000 at most, are what gets copied.
+    remaining, 3,000 at most, are what gets copied, and what `overfit` learns from where it is
+    given: a generator of the released kind without privacy, trained for too long.
 
     Privacy: internal only.
     """
@@ -122,6 +128,7 @@ def control_worlds(ground: Ground) -> tuple[World, ...]:
             rows=rows,
         ),
         *(_noisy_world(ground, copied, spread, rows) for spread in _JITTERS[ground.quick]),
+        *(() if overfit is None else (_overfit_world(ground, copied, overfit, rows),)),
     )
 
 
@@ -135,3 +142,14 @@ def _noisy_world(ground: Ground, copied: Cohort, spread: float, rows: Ints) -> W
     )
     noisy = jittered(copied, spread, public(ground.seed, "jitter", f"{spread:g}"))
     return World(known=known, planted=noisy, rows=rows)
+
+
+def _overfit_world(ground: Ground, members: Cohort, overfit: TrainGenerator, rows: Ints) -> World:
+    known = Known(
+        name=OVERFIT_WORLD,
+        expected="found by at least one attack",
+        answer="dose",
+        limit="a generator of this kind, overfitted without privacy",
+        size=len(members),
+    )
+    return World(known=known, planted=overfit(members, ground.seed), rows=rows)

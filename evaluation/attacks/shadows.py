@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,20 +11,16 @@ from sklearn.linear_model import LogisticRegression
 
 from evaluation.attacks.calls import Call, Combination, outcomes_of
 from evaluation.attacks.column_errors import column_log_errors
-from evaluation.attacks.ground import prepared
+from evaluation.attacks.ground import TrainGenerator, prepared
 from evaluation.attacks.membership import membership_reading
 from evaluation.attacks.reading import Attack, NotMeasurableError, Reading
 from evaluation.attacks.stage import Ground, Side, Stage
 from evaluation.finding import Estimate, Family, ThreatModel
 from evaluation.neighbours import nearest
 from evaluation.strata import pooled_ranks
-from privacy.cohort import Cohort
 from privacy.randomness import public
 
 Floats = NDArray[np.float64]
-TrainShadow = Callable[[Cohort, int], Cohort]
-"""Fits the generator, settings and privacy included, on a cohort with a seed, and returns synthetic patients."""
-
 QUICK_SHADOWS = 2
 FULL_SHADOWS = 4
 DENSITY_K = 5
@@ -80,9 +76,11 @@ class Weights:
 
 
 def train_shadows(
-    ground: Ground, train_shadow: TrainShadow, calls: tuple[Call, ...], *, count: int
+    ground: Ground, train_shadow: TrainGenerator, calls: tuple[Call, ...], *, count: int
 ) -> tuple[Shadow, ...]:
     """`count` shadow models on the reference, and every call's scores on them.
+
+    `train_shadow` fits the generator as it was fitted for the release, privacy included.
 
     Two thirds of the reference are asked about: each shadow learns from a random half of them.
     The last third stays the attacker's sample in shadow stages. No target of the evaluation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from evaluation.attacks import (
     attribute_inference,
@@ -18,9 +19,8 @@ from evaluation.attacks import (
 )
 from evaluation.attacks.calls import CRASHES, Call, Combination, outcomes_of
 from evaluation.attacks.ensemble import ENSEMBLE, ensemble
-from evaluation.attacks.ground import control_worlds, ground_of
+from evaluation.attacks.ground import TrainGenerator, World, control_worlds, ground_of
 from evaluation.attacks.reading import Attack
-from evaluation.attacks.shadows import TrainShadow
 from evaluation.attacks.stage import Ground
 from evaluation.attacks.verdict import Failure, Trial, judge, unread
 from evaluation.attacks.whole import whole
@@ -57,21 +57,31 @@ def attack(
     quick: bool = True,
     seed: int = 0,
     progress: Progress | None = None,
-    train_shadow: TrainShadow | None = None,
+    train_shadow: TrainGenerator | None = None,
+    train_overfit: TrainGenerator | None = None,
 ) -> tuple[Finding, ...]:
     """Attack `synthetic` as if it had been learnt from `train`, with `holdout` as patients it cannot know.
 
     `reference` is the attacker's own sample of the same population; without one, half of the
     holdout is taken. `train_shadow(cohort, seed)` fits the same generator with the same
     settings and returns synthetic patients; it is called twice (four times when not `quick`),
-    and the attacks that need it are NOT MEASURABLE without it. `seed` steers the evaluation
-    alone. Returns one finding an attack and one for the suite as a whole. Raises CheckError
-    when the cohorts are in different schemas.
+    and the attacks that need it are NOT MEASURABLE without it. `train_overfit(cohort, seed)`
+    does the same without privacy and for too long, for the control POS-overfit. `seed` steers
+    the evaluation alone. Returns one finding an attack and one for the suite as a whole.
+    Raises CheckError when the cohorts are in different schemas, and whatever `train_overfit` raises.
 
     Privacy: internal only; every number is outside the guarantee.
     """
     exhibit = Exhibit.of(train, holdout, synthetic, reference=reference, key=f"split {seed}".encode())
-    return examine(exhibit, SUITE, quick=quick, seed=seed, progress=progress, train_shadow=train_shadow)
+    return examine(
+        exhibit,
+        SUITE,
+        quick=quick,
+        seed=seed,
+        progress=progress,
+        train_shadow=train_shadow,
+        train_overfit=train_overfit,
+    )
 
 
 def examine(
@@ -81,7 +91,8 @@ def examine(
     quick: bool = True,
     seed: int = 0,
     progress: Progress | None = None,
-    train_shadow: TrainShadow | None = None,
+    train_shadow: TrainGenerator | None = None,
+    train_overfit: TrainGenerator | None = None,
 ) -> tuple[Finding, ...]:
     """The attacks of `calls`, their ensemble and the shadow attacks on the exhibit and on every control.
 
@@ -95,36 +106,45 @@ def examine(
         findings = _unread(everything, Verdict.NOT_MEASURABLE, small)
         return (*findings, whole(findings))
     ground = ground_of(exhibit, quick=quick, seed=seed)
-    together = TOGETHER
-    skipped = _unread(shadows.ATTACKS, Verdict.NOT_MEASURABLE, "no function that trains shadow models was given")
-    if train_shadow is not None:
-        count = shadows.QUICK_SHADOWS if quick else shadows.FULL_SHADOWS
-        try:
-            more = shadows.shadow_calls(shadows.train_shadows(ground, train_shadow, calls, count=count))
-        except (SynthhealthError, *CRASHES) as error:
-            reason = f"{type(error).__name__} while shadow models were trained"
-            skipped = _unread(shadows.ATTACKS, Verdict.INCONCLUSIVE, reason)
-        else:
-            calls, together, skipped = (*calls, *more[0]), (*together, *more[1]), ()
-    findings = (*_judged(ground, exhibit.synthetic, calls, together, progress), *skipped)
+    cast = _cast(ground, calls, train_shadow)
+    worlds = control_worlds(ground, train_overfit)
+    findings = (*_judged(ground, exhibit.synthetic, worlds, cast, progress), *cast.absent)
     return (*findings, whole(findings))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cast:
+    """Who takes part: calls, what combines them, and the findings of attacks that could not be made ready."""
+
+    calls: tuple[Call, ...]
+    together: tuple[Combination, ...] = TOGETHER
+    absent: tuple[Finding, ...] = ()
+
+
+def _cast(ground: Ground, calls: tuple[Call, ...], train_shadow: TrainGenerator | None) -> _Cast:
+    """`calls`, and the shadow attacks where shadow models can be trained."""
+    if train_shadow is None:
+        reason = "no function that trains shadow models was given"
+        return _Cast(calls=calls, absent=_unread(shadows.ATTACKS, Verdict.NOT_MEASURABLE, reason))
+    count = shadows.QUICK_SHADOWS if ground.quick else shadows.FULL_SHADOWS
+    try:
+        more = shadows.shadow_calls(shadows.train_shadows(ground, train_shadow, calls, count=count))
+    except (SynthhealthError, *CRASHES) as error:
+        reason = f"{type(error).__name__} while shadow models were trained"
+        return _Cast(calls=calls, absent=_unread(shadows.ATTACKS, Verdict.INCONCLUSIVE, reason))
+    return _Cast(calls=(*calls, *more[0]), together=(*TOGETHER, *more[1]))
+
+
 def _judged(
-    ground: Ground,
-    synthetic: Cohort,
-    calls: tuple[Call, ...],
-    together: tuple[Combination, ...],
-    progress: Progress | None,
+    ground: Ground, synthetic: Cohort, worlds: tuple[World, ...], cast: _Cast, progress: Progress | None
 ) -> tuple[Finding, ...]:
-    worlds = control_worlds(ground)
-    release = outcomes_of(ground.stage("release", synthetic), calls, together)
+    release = outcomes_of(ground.stage("release", synthetic), cast.calls, cast.together)
     trials = []
     for done, world in enumerate(worlds, 1):
         if progress is not None:
             progress(f"attack: {world.known.name}", done, len(worlds) + 1)
         stage = ground.stage(world.known.name, world.planted, world.rows)
-        trials.append(Trial(known=world.known, outcomes=outcomes_of(stage, calls, together)))
+        trials.append(Trial(known=world.known, outcomes=outcomes_of(stage, cast.calls, cast.together)))
     if progress is not None:
         progress("attack", len(worlds) + 1, len(worlds) + 1)
     return judge(release, tuple(trials))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from evaluation.attacks.ground import COPIED_WORLD
+from evaluation.attacks.ground import COPIED_WORLD, OVERFIT_WORLD
 from evaluation.attacks.reading import Attack
 from evaluation.finding import Control, Estimate, Family, Finding, ThreatModel, Verdict
 
@@ -38,7 +38,6 @@ def whole(findings: tuple[Finding, ...]) -> Finding:
     headline = Estimate(name="", value=None, note=reason)
     if strongest is not None:
         headline = replace(strongest.headline, name=f"{strongest.headline.name}, {strongest.test}")
-    found = [control.name for control in controls if control.name.startswith("POS") and control.holds]
     return Finding(
         family=WHOLE.family,
         test=WHOLE.test,
@@ -50,12 +49,20 @@ def whole(findings: tuple[Finding, ...]) -> Finding:
         baseline=None if strongest is None else strongest.baseline,
         controls=controls,
         threat=WHOLE.threat,
-        detection_limit=f"at least one attack finds {', '.join(found)}" if found else "",
+        detection_limit=_limit(controls),
         reason=reason,
         citation=WHOLE.citation,
         p_value=None if strongest is None else strongest.p_value,
         p_adjusted=None if strongest is None else strongest.p_adjusted,
     )
+
+
+def _limit(controls: tuple[Control, ...]) -> str:
+    found = [control.name for control in controls if control.name.startswith("POS") and control.holds]
+    parts = [f"at least one attack finds {', '.join(found)}"] if found else []
+    if any(control.name == OVERFIT_WORLD and not control.holds for control in controls):
+        parts.append("no power against this kind of model: an overfitted one goes unnoticed")
+    return "; ".join(parts)
 
 
 def _any_of(findings: tuple[Finding, ...]) -> tuple[Control, ...]:

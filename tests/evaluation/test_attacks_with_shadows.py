@@ -8,7 +8,7 @@ from lab_cohorts import lab_cohort
 
 from evaluation.attacks.ground import ground_of
 from evaluation.attacks.planted import jittered, renamed
-from evaluation.attacks.shadows import ATTACKS
+from evaluation.attacks.shadows import ATTACKS, train_shadows
 from evaluation.attacks.suite import SUITE, examine
 from evaluation.attacks.white_box import (
     Loss,
@@ -74,6 +74,15 @@ def test_a_generator_without_memory_gives_no_leak():
         assert findings[one.test].verdict in (Verdict.NO_LEAK_DETECTED, Verdict.NO_POWER)
 
 
+def test_an_overfitted_generator_is_a_control_of_its_own():
+    exhibit = Exhibit(train=TRAIN, holdout=HOLDOUT, reference=REFERENCE, synthetic=renamed(FRESH))
+    for overfit, holds in ((_noisy_copy, True), (_blind, False)):
+        findings = _by_test(examine(exhibit, CHEAP, train_overfit=overfit))
+        controls = {one.name: one for one in findings["suite"].controls}
+        assert controls["POS-overfit"].holds is holds
+        assert ("no power against this kind of model" in findings["suite"].detection_limit) is not holds
+
+
 def test_a_generator_that_refuses_leaves_the_other_attacks_standing():
     def refuses(_cohort: Cohort, _seed: int) -> Cohort:
         raise DataError("too few patients")
@@ -91,7 +100,8 @@ def test_shadows_never_learn_from_a_target():
         seen.append(set(cohort.ids))
         return _blind(cohort, seed)
 
-    _examined(_blind(TRAIN, 9), watching)
+    ground = ground_of(Exhibit.of(TRAIN, HOLDOUT, HOLDOUT, reference=REFERENCE), quick=True, seed=0)
+    train_shadows(ground, watching, CHEAP[:1], count=2)
     assert len(seen) == 2
     assert all(ids <= set(REFERENCE.ids) for ids in seen)
     assert seen[0] != seen[1]
