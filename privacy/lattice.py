@@ -7,12 +7,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from privacy.randomness import secret_gaussian
+from privacy.randomness import secret_whole_gaussian
 
 MOST_ROWS = 1 << 21  # the most patients that the bounds below allow for, a limit of the software and public
 ROW_ERROR = 2.0**-40  # what a row in float64 may differ from its exact value, relative to the norm it is clipped to
 _ROUNDING = 2.0**-8  # the most that rounding a sum may take of the norm
-_MARGIN = 2.0**-10  # left for the float errors of norm, scaling and noise; see privacy-argument.md
+_MARGIN = 2.0**-16  # left for the float errors of norms and scales; see privacy-argument.md
 _MOST_WOBBLE = 0.5  # beyond it the clip norm would drown in the errors
 _UNIT = 2.0**-53  # half the spacing of float64 around 1
 
@@ -29,7 +29,7 @@ def safe_norm(max_norm: float, size: int, *, most_rows: int = MOST_ROWS, row_err
     clipped row from a function of its patient alone, relative to C'), u = 2^-53 and s the
     lattice's step, two sums that differ by one patient end at most
     C' (1 + 2 n (e + n u)) + sqrt(size) s apart after rounding, and C' is chosen so that
-    this is `max_norm`, less a margin of 2^-10. docs/explanation/privacy-argument.md has the
+    this is `max_norm`, less a margin of 2^-16. docs/explanation/privacy-argument.md has the
     proof. Raises ValueError when rows are too many or too coarse for a positive answer.
     """
     wobble = 2.0 * most_rows * (row_error + most_rows * _UNIT)
@@ -68,5 +68,5 @@ def private_sum(total: NDArray[np.float64], *, max_norm: float, noise_multiplier
     if not np.isfinite(total).all():
         raise ValueError("a sum of clipped rows is finite; clip the rows with clip_rows first")
     step = lattice_step(max_norm, total.size)
-    noise = np.rint(secret_gaussian(total.size) * (noise_multiplier * max_norm / step))
+    noise = secret_whole_gaussian(total.size, noise_multiplier * max_norm / step)
     return (np.rint(total / step) + noise.reshape(total.shape)) * step

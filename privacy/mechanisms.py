@@ -19,7 +19,7 @@ from privacy.errors import ConfigError, refusal
 from privacy.events import DiscreteGaussian, DiscreteLaplace, Event, Gaussian, Selection, Thresholded
 from privacy.gate import Gate
 from privacy.lattice import private_sum, safe_norm
-from privacy.randomness import secret_bytes, secret_gaussian, secret_gumbel
+from privacy.randomness import secret_bytes, secret_gumbel, secret_whole_gaussian
 
 Query = Callable[[Cohort], csr_matrix]
 _MOST_SCORE = 1e6  # keeps the fourth power of a score finite
@@ -51,7 +51,7 @@ def noisy_histograms(gate: Gate, name: str, query: Query) -> NoisyTable:
     most = event.count
     counts = _total(gate, name, query, lambda rows: in_cells(rows, most))
     if isinstance(event, Gaussian):
-        noise = np.rint(secret_gaussian(counts.size) * event.noise_multiplier)
+        noise = secret_whole_gaussian(counts.size, event.noise_multiplier)
         return NoisyTable(values=counts + noise, sigma=event.noise_multiplier)
     values, sigma = _discrete_gaussian(counts, event.sigma)
     return NoisyTable(values=values, sigma=sigma)
@@ -80,7 +80,7 @@ def noisy_sums(gate: Gate, name: str, query: Query, *, max_norm: float) -> Noisy
             )
         )
     total = _total(gate, name, query, lambda rows: on_lattice(rows, max_norm))
-    noise = np.rint(secret_gaussian(total.size) * (event.noise_multiplier * LATTICE))
+    noise = secret_whole_gaussian(total.size, event.noise_multiplier * LATTICE)
     return NoisyTable(values=(total + noise) * (max_norm / LATTICE), sigma=event.noise_multiplier * max_norm)
 
 
@@ -208,7 +208,7 @@ def noisy_codes(
             for code in kept:
                 votes[code] += code_weight(len(kept))
     names = sorted(votes)
-    noise = np.rint(secret_gaussian(len(names)) * (event.noise_multiplier * LATTICE))
+    noise = secret_whole_gaussian(len(names), event.noise_multiplier * LATTICE)
     noisy = np.array([votes[code] for code in names], dtype=np.float64) + noise
     least = code_threshold(event, most) * LATTICE
     return tuple(code for code, vote in zip(names, noisy, strict=True) if vote > least)

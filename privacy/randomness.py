@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
+from mpmath.ctx_iv import MPIntervalContext, ivmpf  # type: ignore[import-untyped]
+from mpmath.libmp import to_rational  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 _WORDS = 1 << 64
 _PAIRS_A_BLOCK = 1 << 15  # keeps the temporaries of Box and Muller's formula in the processor's cache
-_TAIL = np.uint64(1 << 53)  # below it float64 has room for a fraction of the word
+_FLOAT_ERROR = 3e-14  # several times what log, sqrt, cos and sin in float64 err by, a unit of radius
+_COARSE = np.uint64(1 << 20)  # below it a word is too coarse for the linear bound of the doubt
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # the increment of splitmix64
 
 
@@ -28,33 +31,75 @@ def secret_uniform64(size: int) -> NDArray[np.uint64]:
     return np.frombuffer(bytearray(os.urandom(8 * size)), dtype=np.uint64)
 
 
-def secret_gaussian(size: int) -> NDArray[np.float64]:
-    """`size` standard normal draws from the operating system's entropy, shape [size].
+def secret_whole_gaussian(size: int, sigma: float) -> NDArray[np.float64]:
+    """`size` draws of N(0, sigma^2), each rounded to the nearest whole number, shape [size].
 
-    Box and Muller (1958): two normals from two uniforms. The radius takes a word `a` as
-    (a + 1/2) / 2^64 in (0, 1]; where `a` is below 2^53, a second word stands for its
-    fraction, so that the tail is as fine as the middle and reaches 13.3 standard deviations,
-    never infinity. docs/explanation/privacy-argument.md bounds what rounding adds to the loss.
+    Box and Muller (1958) turn two 64-bit words into two normals. Where float errors or the
+    words' own coarseness leave a doubt on which side of a border a draw falls, more words are
+    taken and the pair is computed with proven bounds, so that the law is exactly that of the
+    rounded normal. Normals that are not rounded are not on offer: their low bits would tell
+    more than the accounting allows (Mironov 2012).
     """
     pairs = (size + 1) // 2
     drawn = np.empty(2 * pairs)
     for start in range(0, pairs, _PAIRS_A_BLOCK):
         count = min(_PAIRS_A_BLOCK, pairs - start)
-        words = secret_uniform64(2 * count)
-        radius = words[:count] + 0.5
-        tail = np.flatnonzero(words[:count] < _TAIL)
-        radius[tail] = words[tail] + (secret_uniform64(len(tail)) + 0.5) * 2.0**-64
-        radius *= 2.0**-64
-        np.log(radius, out=radius)
-        radius *= -2.0
-        np.sqrt(radius, out=radius)
-        angle = words[count:] * (2.0 * math.pi * 2.0**-64)
-        block = drawn[2 * start : 2 * (start + count)]
-        np.cos(angle, out=block[:count])
-        np.sin(angle, out=block[count:])
-        block[:count] *= radius
-        block[count:] *= radius
+        drawn[2 * start : 2 * (start + count)] = _whole_pairs(secret_uniform64(2 * count), sigma)
     return drawn[:size]
+
+
+def _whole_pairs(words: NDArray[np.uint64], sigma: float) -> NDArray[np.float64]:
+    """Rounded normals [2 n] from words [2 n]: the first half gives the radii, the second the angles."""
+    n = len(words) // 2
+    draws, doubt = _normals(words)
+    draws *= sigma
+    doubt *= sigma
+    whole = np.rint(draws)
+    np.subtract(draws, whole, out=draws)
+    np.abs(draws, out=draws)
+    unsure = (draws[:n] > 0.5 - doubt) | (draws[n:] > 0.5 - doubt)
+    for i in np.flatnonzero(unsure):
+        whole[i], whole[n + i] = exact_whole_pair(int(words[i]), int(words[n + i]), sigma)
+    return np.asarray(whole, dtype=np.float64)
+
+
+def _normals(words: NDArray[np.uint64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Float normals [2 n] from words [2 n], and how far each pair may be from any real normals of these words, [n]."""
+    n = len(words) // 2
+    uniform = (words[:n] + 0.5) * 2.0**-64
+    angle = words[n:] * (2.0 * math.pi * 2.0**-64)
+    with np.errstate(divide="ignore"):
+        radius = np.sqrt(-2.0 * np.log(uniform))
+        # uniform is off by 2^-53 of itself and by half a cell: the radius by that over uniform and radius
+        doubt = _FLOAT_ERROR * (1.0 + radius) + (2.0**-52 + 2.0**-64 / uniform) / radius
+    doubt[words[:n] < _COARSE] = np.inf
+    return np.concatenate((radius * np.cos(angle), radius * np.sin(angle))), doubt
+
+
+def exact_whole_pair(radial: int, angular: int, sigma: float) -> tuple[int, int]:
+    """The rounded normals of one pair of 64-bit words, which are the first bits of two uniforms.
+
+    Interval arithmetic encloses both normals; while an interval holds a border between two
+    whole numbers, 64 more bits from the operating system go to each uniform.
+    """
+    interval, bits = MPIntervalContext(), 64
+    while True:
+        interval.prec = 2 * bits + 64
+        cell = interval.mpf(2) ** -bits
+        if radial > 0:
+            radius = interval.sqrt(-2 * interval.log(interval.mpf([radial, radial + 1]) * cell)) * sigma
+            angle = 2 * interval.pi * interval.mpf([angular, angular + 1]) * cell
+            ends = [_nearest(radius * turn(angle)) for turn in (interval.cos, interval.sin)]
+            if all(low == high for low, high in ends):
+                return ends[0][0], ends[1][0]
+        radial, angular = ((word << 64) | int.from_bytes(secret_bytes(8), "little") for word in (radial, angular))
+        bits += 64
+
+
+def _nearest(enclosure: ivmpf) -> tuple[int, int]:
+    """The whole numbers nearest to the two ends of an interval, in exact arithmetic."""
+    low, high = (Fraction(*to_rational(end)) for end in enclosure._mpi_)  # the ends, without rounding
+    return math.floor(low + Fraction(1, 2)), math.floor(high + Fraction(1, 2))
 
 
 def secret_gumbel(size: int) -> NDArray[np.float64]:

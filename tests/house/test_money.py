@@ -17,7 +17,7 @@ def test_gates_are_opened_only_where_money_is_spent() -> None:
 
 
 def test_secret_noise_is_drawn_in_the_noise_rooms_alone() -> None:
-    for name in ("secret_gaussian", "secret_gumbel", "secret_uniform64", "poisson_batch"):
+    for name in ("secret_whole_gaussian", "secret_gumbel", "secret_uniform64", "poisson_batch"):
         assert calls()[name] <= NOISE_ROOMS, name
 
 

@@ -18,9 +18,13 @@ NUMBERS = st.one_of(st.sampled_from(EXTREMES), st.floats(allow_nan=True, allow_i
 ROWS = st.lists(st.lists(NUMBERS, min_size=SIZE, max_size=SIZE), min_size=1, max_size=8)
 
 
+def no_noise(size: int, sigma: float) -> np.ndarray:
+    return np.zeros(size) * sigma
+
+
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lattice, "secret_gaussian", np.zeros)
+    monkeypatch.setattr(lattice, "secret_whole_gaussian", no_noise)
 
 
 def exact_square(numbers: np.ndarray) -> Fraction:
@@ -109,7 +113,7 @@ def test_the_terms_of_the_proof_add_up_to_the_norm(norm: float, size: int):
     clip, step = safe_norm(norm, size), lattice_step(norm, size)
     assert math.frexp(step)[0] == 0.5
     wobble = 2 * MOST_ROWS * (lattice.ROW_ERROR + MOST_ROWS * 2.0**-53)
-    assert clip * (1 + wobble) + math.sqrt(size) * step <= norm * (1 - 2.0**-11)
+    assert clip * (1 + wobble) + math.sqrt(size) * step <= norm * (1 - 2.0**-17)
 
 
 def test_coarse_rows_cost_more_and_too_coarse_ones_are_refused():

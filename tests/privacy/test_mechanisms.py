@@ -57,11 +57,15 @@ def greedy(block: Cohort) -> csr_matrix:
     return csr_matrix(values)
 
 
+def no_noise(size: int, sigma: float) -> np.ndarray:
+    return np.zeros(size) * sigma
+
+
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     """No noise, so that what is left is the sum itself."""
-    monkeypatch.setattr(mechanisms, "secret_gaussian", np.zeros)
-    monkeypatch.setattr(lattice, "secret_gaussian", np.zeros)
+    monkeypatch.setattr(mechanisms, "secret_whole_gaussian", no_noise)
+    monkeypatch.setattr(lattice, "secret_whole_gaussian", no_noise)
     monkeypatch.setattr(mechanisms, "secret_gumbel", np.zeros)
     monkeypatch.setattr(mechanisms, "_discrete_gaussian", lambda counts, sigma: (counts, sigma))
 
@@ -211,7 +215,7 @@ def test_a_patient_moves_second_moments_by_the_clip_norm(rows: list[list[float]]
         return np.array([rows[int(one)] for one in block.ids]).reshape(len(block), 4)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lattice, "secret_gaussian", np.zeros)
+        patch.setattr(lattice, "secret_whole_gaussian", no_noise)
         here, there = (
             noisy_second_moments(gate_of(part, events), "x", query, weights=weights, max_norm=norm).values
             for part in (cohort, without(cohort, 0))

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import itertools
+import math
 import os
 import time
 from fractions import Fraction
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from small_world import noise_fits
 
+from privacy import randomness
 from privacy.randomness import (
     patient_lots,
     poisson_batch,
@@ -22,72 +24,119 @@ from privacy.randomness import (
     rate_on_grid,
     record_lots,
     secret_bytes,
-    secret_gaussian,
     secret_gumbel,
     secret_uniform64,
+    secret_whole_gaussian,
     unit_lots,
 )
 
 KEY = bytes(range(32))
 
 
-def test_gaussian_passes_at_its_scale_and_fails_two_percent_off():
-    draws = secret_gaussian(400_000)
+def test_whole_gaussian_passes_at_its_scale_and_fails_two_percent_off():
+    draws = secret_whole_gaussian(400_000, 1e5) / 1e5
     assert noise_fits(draws, 1.0)
     assert not noise_fits(draws, 0.98)
     assert not noise_fits(draws, 1.02)
 
 
-def test_gaussian_draws_do_not_lean_on_their_neighbours():
-    z = secret_gaussian(200_001)
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 4.0])
+def test_whole_gaussian_has_the_law_of_a_rounded_normal(sigma: float):
+    draws = secret_whole_gaussian(200_000, sigma)
+    k = np.arange(-int(4 * sigma), int(4 * sigma) + 1)
+    chance = np.diff(stats.norm.cdf(np.append(k - 0.5, k[-1] + 0.5) / sigma))
+    observed = np.array([(draws == value).sum() for value in k])
+    expected, rest = chance * len(draws), max(1.0, (1 - chance.sum()) * len(draws))
+    statistic = ((observed - expected) ** 2 / expected).sum() + (len(draws) - observed.sum() - rest) ** 2 / rest
+    assert stats.chi2.sf(statistic, len(k)) > 1e-6
+
+
+def test_whole_gaussian_draws_do_not_lean_on_their_neighbours():
+    z = secret_whole_gaussian(200_001, 1e6)
     for lag in (1, 2, 1 << 15):  # the last is the distance of the two normals of one pair
         assert abs(np.corrcoef(z[:-lag], z[lag:])[0, 1]) < 5.5 / np.sqrt(len(z) - lag)
         assert abs(np.corrcoef(z[:-lag] ** 2, z[lag:] ** 2)[0, 1]) < 6.0 / np.sqrt(len(z) - lag)
 
 
-def test_gaussian_tail_has_its_share():
-    beyond = int((np.abs(secret_gaussian(1_000_000)) > 4.0).sum())
-    low, high = stats.binom.interval(1 - 1e-6, 1_000_000, 2 * stats.norm.sf(4.0))
+def test_whole_gaussian_tail_has_its_share():
+    beyond = int((np.abs(secret_whole_gaussian(1_000_000, 1e3)) > 4e3).sum())
+    low, high = stats.binom.interval(1 - 1e-6, 1_000_000, 2 * stats.norm.sf(4.0005))
     assert low <= beyond <= high
 
 
-@pytest.mark.parametrize(("word", "radius"), [(0, 13.3728), (2**64 - 1, 0.0)])
-def test_gaussian_is_finite_at_both_ends_of_the_words(monkeypatch: pytest.MonkeyPatch, word: int, radius: float):
-    monkeypatch.setattr(os, "urandom", lambda n: word.to_bytes(8, "little") * (n // 8))
-    draws = secret_gaussian(2)
+@pytest.mark.parametrize("word", [0, 1, 2**64 - 1])
+@pytest.mark.parametrize("sigma", [0.5, 1e6])
+def test_whole_gaussian_is_finite_at_both_ends_of_the_words(monkeypatch: pytest.MonkeyPatch, word: int, sigma: float):
+    supply = itertools.chain([word.to_bytes(8, "little") * 2], iter(lambda: b"\x5a" * 8, b""))
+    monkeypatch.setattr(os, "urandom", lambda n: next(supply) if n else b"")
+    draws = secret_whole_gaussian(2, sigma)
     assert np.isfinite(draws).all()
-    assert np.hypot(*draws) == pytest.approx(radius, abs=1e-3)
+    assert np.array_equal(draws, np.rint(draws))
 
 
-def test_gaussian_draws_are_near_the_exact_ones(monkeypatch: pytest.MonkeyPatch):
-    words = [
-        0,
-        1,
-        2**20 + 7,
-        2**43 + 11,
-        2**44 + 3,
-        2**60 + 5,
-        2**63 - 9,
-        2**64 - 2**11,
-        2**64 - 1,
-        *(3**k for k in range(5, 40, 4)),
-    ]
-    for radial, angular in itertools.product(words, words[3:]):
-        stream = [radial.to_bytes(8, "little") + angular.to_bytes(8, "little"), angular.to_bytes(8, "little")]
-        monkeypatch.setattr(os, "urandom", lambda n, left=stream: left.pop(0) if n else b"")
+def exact_normals(radial: int, angular: int) -> tuple[mpmath.mpf, mpmath.mpf]:
+    """The normals in the middle of the words' cells, to 60 digits."""
+    radius = mpmath.sqrt(-2 * mpmath.log((radial + mpmath.mpf(1) / 2) / mpmath.mpf(2) ** 64))
+    angle = 2 * mpmath.pi * (angular + mpmath.mpf(1) / 2) / mpmath.mpf(2) ** 64
+    return radius * mpmath.cos(angle), radius * mpmath.sin(angle)
+
+
+def test_floats_err_by_far_less_than_the_doubt():
+    edges = [2**20 + 7, 2**43 + 11, 2**53, 2**60 + 5, 2**63 - 9, 2**64 - 2**11]
+    words = [*edges, *(3**k for k in range(13, 40, 3)), *(5**k for k in range(9, 27, 2))]
+    for radial, angular in itertools.product(words, words):
+        found, doubt = randomness._normals(np.array([radial, angular], dtype=np.uint64))
         with mpmath.workdps(60):
-            fraction = mpmath.mpf(2 * angular + 1) / 2**65 if radial < 2**53 else mpmath.mpf(1) / 2
-            radius = mpmath.sqrt(-2 * mpmath.log((radial + fraction) / mpmath.mpf(2) ** 64))
-            angle = 2 * mpmath.pi * angular / mpmath.mpf(2) ** 64
-            exact = [float(radius * mpmath.cos(angle)), float(radius * mpmath.sin(angle))]
-        # near radius 0 the uniform is near 1, where float64 has a spacing of 2^-53
-        allowed = 4e-15 * (1 + float(radius)) + min(3e-8, 2.0**-52 / max(float(radius), 1e-12))
-        assert np.abs(secret_gaussian(2) - exact).max() <= allowed
+            off = max(abs(float(a - mpmath.mpf(b))) for a, b in zip(exact_normals(radial, angular), found, strict=True))
+        assert off <= float(doubt[0]) / 3
+
+
+def test_normals_at_the_ends_of_a_words_cell_are_within_the_doubt():
+    for radial, angular in itertools.product([2**20, 2**30 + 1, 2**62, 2**64 - 2**12], [0, 2**30, 2**63 + 2**61]):
+        found, doubt = randomness._normals(np.array([radial, angular], dtype=np.uint64))
+        with mpmath.workdps(60):
+            for end in (radial, radial + 1):
+                radius = mpmath.sqrt(-2 * mpmath.log(end / mpmath.mpf(2) ** 64))
+                angle = 2 * mpmath.pi * (angular + mpmath.mpf(1) / 2) / mpmath.mpf(2) ** 64
+                off = max(
+                    abs(float(turn(angle) * radius - mpmath.mpf(z)))
+                    for turn, z in zip((mpmath.cos, mpmath.sin), found, strict=True)
+                )
+                assert off <= float(doubt[0])
+
+
+def test_doubtful_draws_are_computed_with_more_bits(monkeypatch: pytest.MonkeyPatch):
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        randomness, "exact_whole_pair", lambda radial, angular, sigma: asked.append((radial, angular)) or (7, sigma)
+    )
+    # sigma is chosen such that the first normal of these words stands on the border 1000.5
+    words = np.array([2**62 + 12345, 2**61 + 999], dtype=np.uint64)
+    with mpmath.workdps(60):
+        border = float(mpmath.mpf("1000.5") / exact_normals(*map(int, words))[0])
+    assert randomness._whole_pairs(words, border).tolist() == [7.0, border]
+    assert asked == [tuple(map(int, words))]
+    assert randomness._whole_pairs(words, border * 1.0001).tolist() != [7.0, border * 1.0001]
+
+
+def test_more_bits_agree_with_sixty_digits_and_never_leave_the_cell():
+    sigma = 1e5
+    for radial, angular in [(2**63, 2**61 + 12345), (2**64 - 1, 2**62), (2**30, 3**40), (2**53, 1)]:
+        with mpmath.workdps(60):
+            middle = [float(z * sigma) for z in exact_normals(radial, angular)]
+        assert randomness.exact_whole_pair(radial, angular, sigma) == pytest.approx(middle, abs=1.5)
+
+
+def test_a_draw_on_a_border_goes_to_either_side_by_chance():
+    # a radial word of 0 leaves everything beyond 9.4 standard deviations open, so that fresh bits must decide
+    outcomes = {randomness.exact_whole_pair(0, 2**61 + 1, 50.0) for _ in range(40)}
+    assert len(outcomes) > 5
+    assert min(math.hypot(*pair) for pair in outcomes) > 9.4 * 50
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, (1 << 16) - 1, (1 << 16) + 1])
-def test_gaussian_returns_as_many_as_were_asked_for(size: int):
-    assert secret_gaussian(size).shape == (size,)
+def test_whole_gaussian_returns_as_many_as_were_asked_for(size: int):
+    assert secret_whole_gaussian(size, 3.0).shape == (size,)
 
 
 def test_gumbel_has_its_law():
@@ -113,7 +162,7 @@ def test_gumbel_tails_mirror_each_other_in_the_uniform(monkeypatch: pytest.Monke
 def test_seeds_of_other_generators_do_not_reach_the_secret_draws():
     def draw() -> tuple[np.ndarray, np.ndarray, bytes, np.ndarray]:
         np.random.seed(7)  # noqa: NPY002  # a user may well do this
-        return secret_gaussian(8), secret_uniform64(8), secret_bytes(8), poisson_batch(64, 0.5)
+        return secret_whole_gaussian(8, 1e9), secret_uniform64(8), secret_bytes(8), poisson_batch(64, 0.5)
 
     first, second = draw(), draw()
     assert not (first[0] == second[0]).any()
@@ -124,7 +173,7 @@ def test_seeds_of_other_generators_do_not_reach_the_secret_draws():
 
 def test_every_secret_draw_comes_from_the_operating_system(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "urandom", lambda n: b"\x2a" * n)
-    assert len(set(secret_gaussian(20)[:10].tolist())) == 1
+    assert len(set(secret_whole_gaussian(20, 100.0)[:10].tolist())) == 1
     assert set(secret_uniform64(5).tolist()) == {0x2A2A2A2A2A2A2A2A}
     assert poisson_batch(10, 0.5).tolist() == list(range(10))
     assert poisson_batch(10, 0.1).tolist() == []
@@ -227,10 +276,10 @@ def test_a_public_stream_is_no_global_generator():
 
 
 def test_noise_is_cheap():
-    secret_gaussian(1000)
+    secret_whole_gaussian(1000, 1e5)
     best = np.inf
     for _ in range(3):
         start = time.process_time()
-        secret_gaussian(500_000)
+        secret_whole_gaussian(500_000, 1e5)
         best = min(best, time.process_time() - start)
     assert best / 500_000 < 300e-9

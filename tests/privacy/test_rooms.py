@@ -14,7 +14,7 @@ PACKAGES = tuple(Path(package.__file__).parent for package in (privacy, evaluati
 SPENDING = {"privacy/mechanisms.py", "synthhealth/generators/training.py"}
 CHANCE = {"privacy/randomness.py"}
 SECRET_NOISE = {
-    "secret_gaussian": {"privacy/mechanisms.py", "privacy/lattice.py"},
+    "secret_whole_gaussian": {"privacy/mechanisms.py", "privacy/lattice.py"},
     "secret_gumbel": {"privacy/mechanisms.py"},
     "secret_uniform64": set(),
     "poisson_batch": {"synthhealth/generators/training.py"},
