@@ -96,8 +96,8 @@ def epsilon_rdp(events: tuple[Event, ...], delta: float) -> float:
     """A second opinion by Renyi divergence, looser than `epsilon_of`; add or remove one patient.
 
     Discrete Gaussians enter by their zero-concentrated bound (Canonne, Kamath and Steinke
-    2020, theorem 4), picks of range e as zero-concentrated e^2/8 (Cesar and Rogers 2021,
-    lemma 3.4); the deltas of thresholds are taken off `delta`.
+    2020, theorem 4), picks of range e as zero-concentrated e^2/8 (Cesar and Rogers
+    2021); the deltas of thresholds are taken off `delta`.
     """
     left = delta - sum(event.delta for event in events if isinstance(event, Thresholded))
     if left <= 0:
@@ -219,8 +219,8 @@ def _discrete_gaussian_loss(sigma: float, count: int, grid: float) -> PrivacyLos
 
     With k_i the noises, the loss of one cell is (2 k_i + 1) / (2 sigma^2), so that of all is
     (2 K + count) / (2 sigma^2) with K the sum of the noises. The law of K is a convolution;
-    K is sub-Gaussian with variance count sigma^2 (Canonne, Kamath and Steinke 2020, corollary
-    17), so a circle of 9 standard deviations each way holds it but for a mass of 1e-17. Where
+    K is sub-Gaussian with variance count sigma^2 (Canonne, Kamath and Steinke
+    2020), so a circle of 9 standard deviations each way holds it but for a mass of 1e-17. Where
     sigma is large, each noise is first rounded up to a multiple of `block`, which raises all
     losses together by less than a hundredth of the grid.
     """
@@ -271,7 +271,7 @@ def _selection_loss(epsilon: float, grid: float) -> PrivacyLossDistribution:
     Over all laws whose losses lie in [t - epsilon, t] for some t, delta(x) is at most
     (e^(epsilon/2) - e^(x/2))^2 / (e^epsilon - 1) for |x| <= epsilon (Dong, Durfee and Rogers
     2020; docs/explanation/privacy-argument.md derives the closed form), and this supremum
-    dominates adaptive composition (Zhu, Dong and Wang 2022, theorem 10 and proposition 8).
+    dominates adaptive composition (Zhu, Dong and Wang 2022).
     """
     high = math.ceil(epsilon / grid)
     x = np.arange(-high, high + 1) * grid

@@ -42,7 +42,7 @@ MIXED: tuple[Event, ...] = (
 
 
 def gaussian_delta(size: float, epsilon: float) -> float:
-    """Balle and Wang (2018), theorem 5."""
+    """Balle and Wang (2018), in closed form."""
     return float(norm.cdf(size / 2 - epsilon / size) - math.exp(epsilon) * norm.cdf(-size / 2 - epsilon / size))
 
 
