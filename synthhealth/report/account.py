@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal
@@ -130,13 +131,17 @@ class Account:
 
     @cached_property
     def accountants(self) -> tuple[Accountant, ...]:
-        """Three readings of the same events."""
+        """Three readings of the same events; one that gives no finite epsilon is left out."""
         readings: tuple[tuple[str, float, Literal["headline", "second opinion", "upper bound"]], ...] = (
             ("PLD (dp-accounting)", self.epsilon, "headline"),
             ("PRV (Opacus)", second_price(self.events, self.delta), "second opinion"),
             ("RDP (dp-accounting)", epsilon_rdp(self.events, self.delta), "upper bound"),
         )
-        return tuple(Accountant(name=name, epsilon=_tidy(epsilon), kind=kind) for name, epsilon, kind in readings)
+        return tuple(
+            Accountant(name=name, epsilon=_tidy(epsilon), kind=kind)
+            for name, epsilon, kind in readings
+            if math.isfinite(epsilon)
+        )
 
     def lines(self) -> tuple[LedgerLine, ...]:
         """Every charge with its own and the running price; what a broken-off run did not reach is charged too."""

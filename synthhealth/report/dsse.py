@@ -98,8 +98,7 @@ def new_key(path: Path) -> str:
             refusal(what=f"key file {path}", must="not exist yet", got="a file", fix="choose another name")
         )
     key = Ed25519PrivateKey.generate()
-    write_whole(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    path.chmod(0o600)
+    write_whole(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
     return key_id(key.public_key())
 
 

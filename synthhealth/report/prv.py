@@ -28,6 +28,7 @@ from privacy.events import (
 
 _EPSILON_ERROR = 0.004
 _DELTA_SHARE = 1e-3
+_MOST_POINTS = 1_000_000
 Points = NDArray[np.float64]
 
 
@@ -78,6 +79,8 @@ def epsilon_prv(events: tuple[Event, ...], delta: float) -> float:
     total = sum(part.count for part in parts)
     step = 2.0 * _EPSILON_ERROR / math.sqrt(2.0 * total * math.log(2.0 / (delta * _DELTA_SHARE)))
     reach = bound + 2.0
+    # A very large epsilon is told from its neighbours on a coarser grid too.
+    step = max(step, 2.0 * reach / _MOST_POINTS)
     domain = Domain.create_aligned(-reach, reach, step)
     composed = compose_heterogeneous([_discrete(part.at, domain) for part in parts], [part.count for part in parts])
     _, estimate, _ = composed.compute_epsilon(left, left * _DELTA_SHARE, _EPSILON_ERROR)

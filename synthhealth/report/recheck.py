@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def _opinions(account: Account, policy: PolicyFile, document: ReleaseDocument) -
         return f"PRV gives {prv:g}, the report {promise.epsilon.value:g}"
     told = {a.kind: a.epsilon for a in promise.accountants}
     for kind, value in (("second opinion", prv), ("upper bound", rdp), ("headline", account.epsilon)):
-        if kind not in told or not _near(value, told[kind]):
+        if math.isfinite(value) != (kind in told) or (kind in told and not _near(value, told[kind])):
             return f"the {kind} is {value:g}"
     return ""
 

@@ -119,5 +119,10 @@ def test_the_second_accountant_sees_less_noise():
     assert epsilon_rdp((quiet,), 1e-6) > epsilon_prv((quiet,), 1e-6)
 
 
+def test_the_second_accountant_reaches_large_epsilons():
+    events = (SampledGaussian(noise_multiplier=0.4, sample_rate=0.05, steps=50),)
+    assert epsilon_prv(events, 1e-6) == pytest.approx(epsilon_of(events, 1e-6), rel=0.01)
+
+
 def test_thresholds_that_use_up_delta_have_no_price():
     assert epsilon_prv((Thresholded(noise_multiplier=20.0, delta=1e-6),), 1e-6) == math.inf
