@@ -7,7 +7,7 @@ from collections import Counter
 from functools import lru_cache
 
 import numpy as np
-from dp_accounting.dp_event import GaussianDpEvent, LaplaceDpEvent, PoissonSampledDpEvent
+from dp_accounting.dp_event import GaussianDpEvent, PoissonSampledDpEvent
 from dp_accounting.pld import pld_pmf
 from dp_accounting.pld import privacy_loss_distribution as pld
 from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
@@ -95,9 +95,10 @@ def _test_bounds(epsilon: float, delta: float, fpr: float) -> tuple[float, float
 def epsilon_rdp(events: tuple[Event, ...], delta: float) -> float:
     """A second opinion by Renyi divergence, looser than `epsilon_of`; add or remove one patient.
 
-    Discrete Gaussians enter by their zero-concentrated bound (Canonne, Kamath and Steinke
-    2020, theorem 4), picks of range e as zero-concentrated e^2/8 (Cesar and Rogers
-    2021); the deltas of thresholds are taken off `delta`.
+    What is no Gaussian enters by its zero-concentrated bound: discrete Gaussians by 1 / (2
+    sigma^2) (Canonne, Kamath and Steinke 2020, theorem 4), geometric noise as pure epsilon by
+    epsilon^2 / 2 (Bun and Steinke 2016), picks of range epsilon by epsilon^2 / 8 (Cesar and
+    Rogers 2021). The deltas of thresholds are taken off `delta`.
     """
     left = delta - sum(event.delta for event in events if isinstance(event, Thresholded))
     if left <= 0:
@@ -108,9 +109,6 @@ def epsilon_rdp(events: tuple[Event, ...], delta: float) -> float:
             case SampledGaussian():
                 step = PoissonSampledDpEvent(event.sample_rate, GaussianDpEvent(event.noise_multiplier))
                 accountant.compose(step, event.steps)
-            case DiscreteLaplace():
-                # geometric noise is Laplace noise seen through a rounding of the same sensitivity
-                accountant.compose(LaplaceDpEvent(event.scale))
             case _:
                 accountant.compose(GaussianDpEvent(1.0 / _gaussian_size(event)))
     return float(accountant.get_epsilon(left))
