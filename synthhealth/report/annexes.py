@@ -10,7 +10,7 @@ import jinja2
 
 from synthhealth.report import reading
 from synthhealth.report.document import ReleaseDocument
-from synthhealth.report.parts import ReleasedFile
+from synthhealth.report.parts import ReleasedFile, Software
 
 _TEMPLATES = (
     ("annexes/opendp-registry.yaml", "opendp-registry.yaml.j2"),
@@ -91,59 +91,69 @@ def _bill_of_materials(document: ReleaseDocument) -> dict[str, object]:
 
 def _crate(document: ReleaseDocument, digest: str) -> dict[str, object]:
     """RO-Crate 1.1 whose CreateAction is the PROV activity: source, software, released files."""
+    nodes = (*_descriptors(document), _source(document), _action(document), *_parts(document, digest))
+    return {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": list(nodes)}
+
+
+def _descriptors(document: ReleaseDocument) -> tuple[dict[str, object], ...]:
+    """The two entities that every crate has: the metadata file and the root."""
+    metadata: dict[str, object] = {
+        "@id": "ro-crate-metadata.json",
+        "@type": "CreativeWork",
+        "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+        "about": {"@id": "./"},
+    }
+    root: dict[str, object] = {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": document.common.header.release,
+        "description": "Synthetic patients: no row is a real person's record.",
+        "datePublished": document.common.header.created_on,
+        "hasPart": [*({"@id": f.path} for f in _files(document)), {"@id": "report.json"}],
+        "mentions": {"@id": "#generation"},
+    }
+    return metadata, root
+
+
+def _source(document: ReleaseDocument) -> dict[str, object]:
+    lineage = document.common.lineage
+    return {
+        "@id": "#source",
+        "@type": "Dataset",
+        "name": f"source in schema {lineage.schema_name}",
+        "description": "Real patients; stays inside the institution.",
+        "identifier": f"hmac-sha256:{lineage.commitment}" if lineage.commitment != "" else "none",
+    }
+
+
+def _action(document: ReleaseDocument) -> dict[str, object]:
     common = document.common
-    files = [
-        {"@id": f.path, "@type": "File", "contentSize": str(f.bytes), "sha256": f.sha256} for f in _files(document)
-    ]
-    source = "#source"
-    action = {
+    return {
         "@id": "#generation",
         "@type": "CreateAction",
         "name": f"generation with {common.lineage.engine}",
-        "object": {"@id": source},
+        "object": {"@id": "#source"},
         "instrument": [{"@id": f"#software-{s.name}"} for s in common.lineage.software],
         "result": [{"@id": f.path} for f in _files(document)],
         "endTime": common.header.created_on,
     }
-    return {
-        "@context": "https://w3id.org/ro/crate/1.1/context",
-        "@graph": [
-            {
-                "@id": "ro-crate-metadata.json",
-                "@type": "CreativeWork",
-                "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
-                "about": {"@id": "./"},
-            },
-            {
-                "@id": "./",
-                "@type": "Dataset",
-                "name": common.header.release,
-                "description": "Synthetic patients: no row is a real person's record.",
-                "datePublished": common.header.created_on,
-                "hasPart": [*({"@id": f.path} for f in _files(document)), {"@id": "report.json"}],
-                "mentions": {"@id": "#generation"},
-            },
-            {
-                "@id": source,
-                "@type": "Dataset",
-                "name": f"source in schema {common.lineage.schema_name}",
-                "description": "Real patients; stays inside the institution.",
-                "identifier": f"hmac-sha256:{common.lineage.commitment}" if common.lineage.commitment != "" else "none",
-            },
-            action,
-            {"@id": "report.json", "@type": "File", "sha256": digest},
-            *files,
-            *(
-                {
-                    "@id": f"#software-{s.name}",
-                    "@type": "SoftwareApplication",
-                    "name": s.name,
-                    "softwareVersion": s.version,
-                }
-                for s in common.lineage.software
-            ),
-        ],
-    }
+
+
+def _parts(document: ReleaseDocument, digest: str) -> tuple[dict[str, object], ...]:
+    return (
+        {"@id": "report.json", "@type": "File", "sha256": digest},
+        *(_file(f) for f in _files(document)),
+        *(_program(s) for s in document.common.lineage.software),
+    )
+
+
+def _file(file: ReleasedFile) -> dict[str, object]:
+    return {"@id": file.path, "@type": "File", "contentSize": str(file.bytes), "sha256": file.sha256}
+
+
+def _program(used: Software) -> dict[str, object]:
+    named = {"name": used.name, "softwareVersion": used.version}
+    return {"@id": f"#software-{used.name}", "@type": "SoftwareApplication", **named}
 
 
 def _files(document: ReleaseDocument) -> tuple[ReleasedFile, ...]:
