@@ -32,13 +32,17 @@ REPEATS = 1.5
 class FirstLooks:
     """Bins of every number and test; `shares[j]` [levels] of every column of the patient table; `patients`, a number.
 
-    `frequency` [tests] is the number of records of each test a patient.
+    `frequency` [tests] is the number of records of each test a patient. `share_sigma` is the
+    standard deviation of the noise in a share, `record_sigma` that in the records a patient of
+    one fine cell of values.
     """
 
     book: Codebook
     shares: tuple[Floats, ...]
     patients: float
     frequency: Floats
+    share_sigma: float
+    record_sigma: float
 
 
 def first_charges(layout: Layout, *, grids: float, values: float, one_way: float, scale: float) -> tuple[Charge, ...]:
@@ -65,11 +69,18 @@ def first_looks(looks: Looks, layout: Layout) -> FirstLooks:
     """
     fine = _fine_tables(looks, layout)
     book = _attribute_book(layout, fine)
-    totals = np.zeros(0)
+    totals, record_sigma = np.zeros(0), 0.0
     if layout.tests:
-        book, totals = _value_book(looks, book)
-    shares, patients = _one_way(looks, book, fine)
-    return FirstLooks(book=book, shares=shares, patients=patients, frequency=totals / patients)
+        book, totals, record_sigma = _value_book(looks, book)
+    shares, patients, share_sigma = _one_way(looks, book, fine)
+    return FirstLooks(
+        book=book,
+        shares=shares,
+        patients=patients,
+        frequency=totals / patients,
+        share_sigma=share_sigma / patients,
+        record_sigma=record_sigma / patients,
+    )
 
 
 def numeric_slots(layout: Layout) -> tuple[Slot, ...]:
@@ -115,8 +126,8 @@ def _attribute_book(layout: Layout, fine: dict[str, NoisyTable]) -> Codebook:
     )
 
 
-def _value_book(looks: Looks, book: Codebook) -> tuple[Codebook, Floats]:
-    """Bins of the tests' values, and numbers of records by test."""
+def _value_book(looks: Looks, book: Codebook) -> tuple[Codebook, Floats, float]:
+    """Bins of the tests' values, numbers of records by test, and the noise in a fine cell."""
     layout = book.layout
     width = np.array([grid.cells for grid in layout.tests])
     start = np.concatenate(([0], np.cumsum(width)))
@@ -131,7 +142,7 @@ def _value_book(looks: Looks, book: Codebook) -> tuple[Codebook, Floats]:
     pieces = np.split(table.values, start[1:-1])
     bins = tuple(Bins.of(piece, table.sigma, bins=VALUE_BINS) for piece in pieces)
     totals = np.array([max(float(piece.sum()), table.sigma * math.sqrt(len(piece))) for piece in pieces])
-    return replace(book, tests=bins), totals
+    return replace(book, tests=bins), totals, table.sigma
 
 
 def clip_norm(records: float, weight: float = 1.0) -> float:
@@ -139,8 +150,8 @@ def clip_norm(records: float, weight: float = 1.0) -> float:
     return HEADROOM * math.sqrt(max(REPEATS * records * weight**2, 1.0))
 
 
-def _one_way(looks: Looks, book: Codebook, fine: dict[str, NoisyTable]) -> tuple[tuple[Floats, ...], float]:
-    """One-way shares of every column, those of numbers weighed with their fine histograms; the number of patients."""
+def _one_way(looks: Looks, book: Codebook, fine: dict[str, NoisyTable]) -> tuple[tuple[Floats, ...], float, float]:
+    """One-way shares of every column, numbers weighed with their fine histograms; the number of patients; the noise."""
     columns = book.columns
     levels = np.array([column.levels for column in columns])
     table = looks.histograms("one-way", lambda block: one_hot_rows(book.code(block), levels))
@@ -156,7 +167,7 @@ def _one_way(looks: Looks, book: Codebook, fine: dict[str, NoisyTable]) -> tuple
             counts = _weighed(piece, table.sigma, fine[column.name], bins[column.name])
         share = np.maximum(project(counts), SHARE_FLOOR)
         shares.append(share / share.sum())
-    return tuple(shares), max(patients, 1.0)
+    return tuple(shares), max(patients, 1.0), table.sigma
 
 
 def _weighed(counts: Floats, sigma: float, fine: NoisyTable, bins: Bins | None) -> Floats:

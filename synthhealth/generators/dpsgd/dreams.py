@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 
 from synthhealth.encoding.draws import Draws
 from synthhealth.generators.dpsgd.batch import time_features
-from synthhealth.generators.dpsgd.encoder import ranks
 from synthhealth.generators.dpsgd.event_decoder import EventDecoder
 from synthhealth.generators.dpsgd.ground import VALUE_WAVES, Ground
 from synthhealth.generators.dpsgd.network import LATENT, Network
-from synthhealth.generators.dpsgd.row_decoder import drawn_level
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
 from synthhealth.generators.events.dream import EMPTY_RETRIES, Dream, Sketch
 from synthhealth.generators.events.gaps import GapHead
 
 Places = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,11 @@ def dreamt(
 
 
 class _Night:
-    """Where every patient stands; patients are sorted so that those with draws to come are the first rows."""
+    """Where every patient stands; patients are sorted so that those with draws to come are the first rows.
+
+    The network tells what it thinks of all active patients at once; the tests of a draw, each of
+    which depends on those before it, are then drawn in order on plain arrays.
+    """
 
     def __init__(
         self, decoder: EventDecoder, ground: Ground, sketch: Sketch, patient: torch.Tensor, rng: np.random.Generator
@@ -79,72 +82,73 @@ class _Night:
         self.decoder, self.ground, self.sketch, self.patient, self.rng = decoder, ground, sketch, patient, rng
         self.steps = ground.book.layout.steps
         self.final = np.maximum(sketch.final, sketch.first)
-        self.level = torch.from_numpy(np.minimum(sketch.level, LEVELS - 1))
-        self.has = torch.from_numpy(sketch.level < LEVELS)
+        self.level = np.minimum(sketch.level, LEVELS - 1)
+        self.has = sketch.level < LEVELS
         self.step = sketch.first.copy()
         self.gap = np.zeros(n, dtype=np.int64)
-        self.last = torch.full((n, tests), VALUE_BINS)
-        self.previous = torch.zeros(n, tests, dtype=torch.float64)
+        self.last = np.full((n, tests), VALUE_BINS)
+        self.previous = np.zeros((n, tests))
+        self.panel_link = (decoder.panel_link.weight * decoder.panel_link.mask)[:, :tests].numpy()
+        value_link = (decoder.value_link.weight * decoder.value_link.mask).numpy()
+        self.value_link = value_link.reshape(tests, VALUE_WAVES, tests)
+        self.value_base, self.tilt, self.basis = decoder.value_base.numpy(), ground.tilt, ground.value_basis
 
     def round(self, k: int, active: int) -> _Round:
         """The k-th draw of the first `active` patients, who all have one."""
         to_come = self.sketch.count[:active] - k - 1
         step, left = self.step[:active].copy(), (self.final - self.step)[:active]
         features = time_features(step, self.gap[:active], np.full(active, k == 0), left, to_come, self.steps)
-        time = torch.from_numpy(features)[:, None]
-        last, previous = self.last[:active], self.previous[:active]
-        state = self.decoder.state(self.patient[:active], time, last[:, None], previous[:, None])
-        bits = self._panel(state, last, previous, active)
-        bins = self._values(state, bits, last, active)
-        row, test = (axis.numpy() for axis in torch.nonzero(bits, as_tuple=True))
-        records = _Round(row=row, step=step[row], test=test, bin=bins[row, test].numpy(), last=last[row, test].numpy())
-        self.last[:active] = torch.where(bits > 0, bins, last)
+        last, previous = (torch.from_numpy(table[:active])[:, None] for table in (self.last, self.previous))
+        state = self.decoder.state(self.patient[:active], torch.from_numpy(features)[:, None], last, previous)
+        logits = self.decoder.panel_logits(state, torch.zeros_like(previous), last, previous)
+        bits = self._panel(logits[:, 0].numpy())
+        weights = self.decoder.value_weights(state, last, torch.from_numpy(self.level[:active]))
+        bins = self._values(weights[:, 0].numpy(), bits)
+        row, test = np.nonzero(bits)
+        records = _Round(row=row, step=step[row], test=test, bin=bins[row, test], last=self.last[row, test])
+        self.last[row, test] = bins[row, test]
         self.previous[:active] = bits
-        self._move(state, left, to_come)
+        self._move(self.decoder.gap(state[:, 0]).numpy(), left, to_come)
         return records
 
-    def _panel(self, state: torch.Tensor, last: torch.Tensor, previous: torch.Tensor, active: int) -> torch.Tensor:
-        logits = self.decoder.panel_logits(state, torch.zeros_like(previous)[:, None], last[:, None], previous[:, None])
-        logits = logits[:, 0].masked_fill(~self.has[:active], -torch.inf)
-        link = (self.decoder.panel_link.weight * self.decoder.panel_link.mask)[:, : self.ground.tests]
-        bits = torch.zeros_like(previous)
-        todo = torch.arange(active)
+    def _panel(self, logits: Floats) -> Floats:
+        """Which tests the draw holds, from logits [n, T] that do not know of each other, at least one, [n, T]."""
+        active = len(logits)
+        logits = np.where(self.has[:active], logits, -np.inf)
+        bits, todo = np.zeros(logits.shape), np.arange(active)
         for _ in range(EMPTY_RETRIES):
-            bits[todo] = self._in_order(logits[todo], link)
-            todo = todo[bits[todo].sum(dim=1) == 0]
+            bits[todo] = self._in_order(logits[todo])
+            todo = todo[bits[todo].sum(axis=1) == 0]
             if len(todo) == 0:
                 return bits
         # a draw holds at least one test: the likeliest by its logit and a Gumbel lot
-        bits[todo, drawn_level(logits[todo], self.rng)] = 1.0
+        bits[todo, (logits[todo] + self.rng.gumbel(size=(len(todo), logits.shape[1]))).argmax(axis=1)] = 1.0
         return bits
 
-    def _in_order(self, logits: torch.Tensor, link: torch.Tensor) -> torch.Tensor:
-        bits = torch.zeros_like(logits)
-        lots = torch.from_numpy(self.rng.logistic(size=tuple(logits.shape)))
+    def _in_order(self, logits: Floats) -> Floats:
+        bits, lots = np.zeros(logits.shape), self.rng.logistic(size=logits.shape)
         for t in range(logits.shape[1]):
-            bits[:, t] = (logits[:, t] + bits[:, :t] @ link[t, :t] > lots[:, t]).to(torch.float64)
+            bits[:, t] = logits[:, t] + bits[:, :t] @ self.panel_link[t, :t] > lots[:, t]
         return bits
 
-    def _values(self, state: torch.Tensor, bits: torch.Tensor, last: torch.Tensor, active: int) -> torch.Tensor:
-        decoder = self.decoder
-        weights = decoder.value_weights(state, last[:, None], self.level[:active])[:, 0]
-        link = (decoder.value_link.weight * decoder.value_link.mask).reshape(self.ground.tests, VALUE_WAVES, -1)
-        bins, rank = torch.zeros_like(last), torch.zeros_like(bits)
-        for t in range(self.ground.tests):
-            mine = torch.nonzero(bits[:, t])[:, 0]
-            told = weights[mine, t] + rank[mine] @ link[t].T
-            bins[mine, t] = drawn_level(decoder.value_base[t] + told @ decoder.basis[t].T, self.rng)
-            rank[mine, t] = ranks(decoder.tilt, bins[mine])[:, t]
+    def _values(self, weights: Floats, bits: Floats) -> Places:
+        """A bin for every test that the draw holds, from weights [n, T, VALUE_WAVES], shape [n, T]."""
+        bins, rank = np.zeros(bits.shape, dtype=np.int64), np.zeros(bits.shape)
+        for t in range(bits.shape[1]):
+            mine = np.flatnonzero(bits[:, t])
+            told = weights[mine, t] + rank[mine, :t] @ self.value_link[t, :, :t].T
+            logits = self.value_base[t] + told @ self.basis[t].T
+            bins[mine, t] = (logits + self.rng.gumbel(size=logits.shape)).argmax(axis=1)
+            rank[mine, t] = self.tilt[t, bins[mine, t]]
         return bins
 
-    def _move(self, state: torch.Tensor, left: Places, to_come: Places) -> None:
+    def _move(self, logits: Floats, left: Places, to_come: Places) -> None:
         """Go on to the step of the next draw; the last one falls on the last step."""
         active = len(left)
-        base = torch.from_numpy(self.ground.gap_base(left.astype(np.float64), to_come.astype(np.float64)))
-        cell = drawn_level(base + self.decoder.gap(state[:, 0]), self.rng).numpy()
+        logits = logits + self.ground.gap_base(left.astype(np.float64), to_come.astype(np.float64))
+        cell = (logits + self.rng.gumbel(size=logits.shape)).argmax(axis=1)
         edges, _ = GapHead.edges(self.steps)
-        low, high = edges[cell], edges[cell + 1]
-        gap = low + np.floor(self.rng.random(active) * (high - low)).astype(np.int64)
+        gap = edges[cell] + np.floor(self.rng.random(active) * (edges[cell + 1] - edges[cell])).astype(np.int64)
         # leave at least one step for each draw that is still to come
         gap = np.minimum(gap, np.maximum(left - (to_come - 1), 1))
         self.gap[:active] = np.where(to_come > 1, gap, np.where(to_come == 1, left, 0))

@@ -27,7 +27,7 @@ BATCH = 512
 STEPS = 200
 RATE = 0.01
 MAX_GRAD_NORM = 1.0
-GRIDS, VALUES, ONE_WAY, TRAINING = 0.04, 0.04, 0.08, 0.84
+GRIDS, VALUES, ONE_WAY, TRAINING = 0.03, 0.10, 0.07, 0.80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +71,15 @@ class DpsgdEngine:
         """
         layout = Layout.of(self.schema)
         progress("histograms", 0, 1)
-        ground = Ground.of(first_looks(PaidLooks(gate=gate), layout))
+        looks = first_looks(PaidLooks(gate=gate), layout)
+        ground = Ground.of(looks)
         progress("histograms", 1, 1)
         network = Network(ground, public(self.seed, "autoencoder", "network"))
         room = Training.enter(gate, "training")
         encoded = Encoded.of(room.rows, ground)
         lesson = Lesson(network, ground, encoded, room.rows.ids, secret_bytes(KEY_BYTES))
         learn_privately(room, lesson, self.recipe, progress)
-        calibrate_bases(network, ground, public(self.seed, "autoencoder", "calibration"))
+        calibrate_bases(network, ground, looks, public(self.seed, "autoencoder", "calibration"))
         return Autoencoder(ground=ground, network=network)
 
     def _training(self, scale: float) -> Charge:

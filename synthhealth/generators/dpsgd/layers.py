@@ -18,7 +18,8 @@ def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
 
 def embedding(rows: int, width: int) -> nn.Embedding:
     """A table of `rows` vectors in float64, not yet initialised."""
-    table: nn.Embedding = nn.utils.skip_init(nn.Embedding, rows, width, dtype=torch.float64)  # type: ignore[no-untyped-call]
+    zeros = torch.zeros(rows, width, dtype=torch.float64)
+    table: nn.Embedding = nn.Embedding.from_pretrained(zeros, freeze=False)  # type: ignore[no-untyped-call]
     return table
 
 

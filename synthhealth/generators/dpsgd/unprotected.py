@@ -63,10 +63,11 @@ class UnprotectedEngine:
         """
         rows = gate.open_unprotected()
         progress("histograms", 0, 1)
-        ground = Ground.of(first_looks(ExactLooks(rows=rows), Layout.of(self.schema)))
+        looks = first_looks(ExactLooks(rows=rows), Layout.of(self.schema))
+        ground = Ground.of(looks)
         progress("histograms", 1, 1)
         network = Network(ground, public(self.seed, "autoencoder", "network"))
         lesson = Lesson(network, ground, Encoded.of(rows, ground), rows.ids, secret_bytes(KEY_BYTES))
         learn_openly(lesson, self.recipe, public(self.seed, "autoencoder", "batches"), progress)
-        calibrate_bases(network, ground, public(self.seed, "autoencoder", "calibration"))
+        calibrate_bases(network, ground, looks, public(self.seed, "autoencoder", "calibration"))
         return Autoencoder(ground=ground, network=network)
