@@ -24,10 +24,11 @@ from synthhealth.generators.events.panel_moments import match_panels, panel_rows
 from synthhealth.generators.events.panels import PanelHead
 from synthhealth.generators.events.value_moments import fit_values, start_values
 from synthhealth.generators.events.values import ValueHead
+from synthhealth.generators.first_looks import clip_norm
 from synthhealth.generators.fitted import Fitted
 from synthhealth.generators.protocol import Model, ModelState, Progress
 from synthhealth.generators.shares import Shares, measured_charges
-from synthhealth.generators.teacher import Teacher, clip_norm, learn
+from synthhealth.generators.teacher import Teacher, learn
 
 Floats = NDArray[np.float64]
 PANELS = 0.20

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from privacy.plan import Charge
 from synthhealth.encoding.layout import Layout
-from synthhealth.generators.charges import sum_charge, table_charge
-from synthhealth.generators.events.chains import summary_slots
+from synthhealth.generators.charges import sum_charge
+from synthhealth.generators.first_looks import first_charges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,26 +27,13 @@ def measured_charges(layout: Layout, shares: Shares, scale: float) -> tuple[Char
 
     Privacy: free; reads no rows.
     """
-    tests = len(layout.tests)
-    summaries = len(summary_slots(layout)) if tests else 0
-    numeric = sum(slot.grid is not None for slot in layout.attributes) + summaries
-    columns = len(layout.attributes) + summaries + tests
-    charges = [
-        table_charge("one-way", share=shares.one_way, tables=columns, scale=scale, reads="the levels of every column"),
-        sum_charge("moments", share=shares.moments, scale=scale, reads="all pairs of columns at once"),
-    ]
-    if tests:
-        charges.insert(
-            0, sum_charge("values", share=shares.values, scale=scale, reads="lab values by test, fine cells")
-        )
-        charges += [
-            sum_charge(
-                "value moments", share=shares.value_moments, scale=scale, reads="values after values and by level"
-            ),
-            sum_charge("gaps", share=shares.gaps, scale=scale, reads="time between draws"),
-        ]
-    if numeric:
-        charges.insert(
-            0, table_charge("grids", share=shares.grids, tables=numeric, scale=scale, reads="numbers, in fine cells")
-        )
-    return tuple(charges)
+    first = first_charges(layout, grids=shares.grids, values=shares.values, one_way=shares.one_way, scale=scale)
+    moments = sum_charge("moments", share=shares.moments, scale=scale, reads="all pairs of columns at once")
+    if not layout.tests:
+        return (*first, moments)
+    return (
+        *first,
+        moments,
+        sum_charge("value moments", share=shares.value_moments, scale=scale, reads="values after values and by level"),
+        sum_charge("gaps", share=shares.gaps, scale=scale, reads="time between draws"),
+    )
