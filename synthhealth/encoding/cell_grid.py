@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from privacy.grid import decimals_of, on_step
+from privacy.grid import Grid, decimals_of, on_step
 from privacy.schema import Number, Test
 
 FINE_CELLS = 100
@@ -30,7 +30,8 @@ class CellGrid:
         low: float, high: float, *, step: float, scale: Literal["linear", "log"] = "linear", cells: int = FINE_CELLS
     ) -> CellGrid:
         """At most `cells` cells over [low, high], equally wide on the given scale and never narrower than one step."""
-        start, stop = round(low / step), round(high / step)
+        whole = Grid(low=low, high=high, step=step)
+        start, stop = whole.first, whole.last
         count = min(cells, stop - start + 1)
         if scale == "log":
             shift = max(start, 1)
@@ -74,7 +75,7 @@ class CellGrid:
         points = np.round(values / self.step)
         return np.clip(np.searchsorted(self.first, points, side="right") - 1, 0, self.cells - 1)
 
-    def draw(self, cells: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
-        """One lattice value for each cell, uniform among the cell's lattice points."""
-        points = self.first[cells].astype(np.float64) + np.floor(rng.random(len(cells)) * self.width[cells])
+    def point(self, cells: NDArray[np.int64], place: NDArray[np.float64]) -> NDArray[np.float64]:
+        """One lattice value for each cell, `place` in [0, 1) of the way through the cell's lattice points."""
+        points = self.first[cells].astype(np.float64) + np.floor(place * self.width[cells])
         return on_step(points, step=self.step, decimals=decimals_of(self.step))

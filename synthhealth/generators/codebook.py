@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from privacy.cohort import Cohort, Records
 from privacy.patient_frame import patient_frame
 from synthhealth.encoding.bins import Bins
 from synthhealth.encoding.draws import Draws
 from synthhealth.encoding.layout import Layout, Slot
-from synthhealth.generators.events.chains import Chains, Summaries, level_slots, summary_slots
+from synthhealth.generators.events.chains import VALUE_BINS, Chains, Summaries, level_slots, summary_slots
 from synthhealth.generators.events.dream import Dream, Sketch
 from synthhealth.generators.table.measure import Column
 
@@ -127,9 +128,28 @@ class Codebook:
         value = np.zeros(len(coded))
         for t, (bins, grid) in enumerate(zip(self.tests, self.layout.tests, strict=True)):
             mine = np.flatnonzero(draws.test == t)
-            value[mine] = bins.sample(grid, coded[mine], rng)
+            place = _places(draws.record_owner[mine], coded[mine], dreamt.chains.last[mine], rng)
+            value[mine] = bins.value(grid, coded[mine], place)
         time = self.layout.time_of(draws.step[draws.draw])
         return Records.sorted(owner=draws.record_owner, time=time, test=draws.test, value=value)
+
+
+def _places(
+    owner: NDArray[np.int64], coded: NDArray[np.int64], last: NDArray[np.int64], rng: np.random.Generator
+) -> Floats:
+    """Where in its bin each value of one test lies, uniform on [0, 1) and alike within a patient.
+
+    A test whose bins follow one another closely does so inside the bins too: the correlation of a
+    bin with the one before is taken as that of the places (a Gaussian copula), which changes no
+    distribution of single values.
+    """
+    if len(owner) == 0:
+        return np.zeros(0)
+    again = last < VALUE_BINS
+    spread = again.sum() > 2 and coded[again].std() > 0 and last[again].std() > 0  # noqa: PLR2004  # a correlation needs three
+    alike = max(float(np.corrcoef(coded[again], last[again])[0, 1]), 0.0) if spread else 0.0
+    own = rng.normal(size=int(owner.max()) + 1)[owner]
+    return np.asarray(norm.cdf(np.sqrt(alike) * own + np.sqrt(1 - alike) * rng.normal(size=len(owner))))
 
 
 def mean_of(slot: Slot, bins: Bins) -> float:
@@ -153,5 +173,5 @@ def _coarse(fine: NDArray[np.int64], bins: Bins | None) -> NDArray[np.int64]:
 
 def _number(levels: NDArray[np.int64], bins: Bins, slot: Slot, rng: np.random.Generator, *, missing: float) -> Floats:
     assert slot.grid is not None  # noqa: S101  # a slot with bins has a grid
-    values = bins.sample(slot.grid, np.minimum(levels, bins.count - 1), rng)
+    values = bins.value(slot.grid, np.minimum(levels, bins.count - 1), rng.random(len(levels)))
     return np.where(levels >= bins.count, missing, values)

@@ -167,6 +167,8 @@ class _State:
         )
         logits = shared @ head.shared.T + self.prev[:active] * head.prev + self.ever[:active] * head.ever
         logits += self.sketch.latent[:active] @ head.loading.T
+        # a patient who has a level of a test has a value of it: the last draw holds what did not come before
+        logits[self.has[:active] & ~self.ever[:active] & (self.count[:active] == k + 1)[:, None]] = np.inf
         bits = np.zeros((active, tests), dtype=np.bool_)
         todo = np.arange(active)
         for _ in range(EMPTY_RETRIES):

@@ -51,21 +51,22 @@ class PanelInputs:
             steps=steps,
             tests=draws.bits.shape[1],
         )
+        ever, has = draws.ever_bits(), (level < LEVELS)[draws.owner]
         return PanelInputs(
             shared=shared,
             prev=prev.astype(np.float64),
-            ever=draws.ever_bits().astype(np.float64),
+            ever=ever.astype(np.float64),
             bits=draws.bits.astype(np.float64),
-            has=(level < LEVELS)[draws.owner].astype(np.float64),
+            has=has.astype(np.float64),
         )
 
     def of_test(self, t: int) -> Floats:
-        """The features of test t's decision, [d, SHARED + 2 + t]."""
+        """The features of test t's decision, [d, SHARED + OWN + t]."""
         return np.column_stack([self.shared, self.prev[:, t], self.ever[:, t], self.bits[:, :t]])
 
 
 def panel_rows(draws: Draws, panel_size: Floats, level: NDArray[np.int64], steps: int) -> Floats:
-    """Each patient's sums of features of the tests that were in, [patients, sum over t of (SHARED + 2 + t)].
+    """Each patient's sums of features of the tests that were in, [patients, sum over t of (SHARED + OWN + t)].
 
     Privacy: internal only; row i is built from patient i alone.
     """
