@@ -97,7 +97,7 @@ ODD_SCHEMAS = {
 
 
 def odd_cohort(name: str, n: int = 40, *, seed: int = 0, records: int = 6) -> Cohort:
-    """`n` patients in the schema of that name with 0 to 2 x `records` records each, ends and missing cells among them."""
+    """`n` patients in the schema of that name with up to 2 x `records` records each, ends and missing cells too."""
     return cohort_in(Schema.parse(ODD_SCHEMAS[name]), n, seed=seed, records=records)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ MAX_PARENT_SCORES = 128
 DREAMS = 8_000
 NEWTON_STEPS = 12
 LINE_SEARCH = 10
+UNMEASURED = 1e12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +48,11 @@ class Decoder:
         for j, score in enumerate(self.scores):
             chances = _softmax(self.bias[j] + (context[:, :start] @ self.weight[j]) @ score.table.T)
             if allowed is not None and j in allowed:
-                chances = chances * allowed[j]
+                # evidence that has no chance at all is met too, and weighs nothing
+                chances = (chances + 1e-300) * allowed[j]
                 mass = chances.sum(axis=1)
-                log_weight += np.log(np.maximum(mass, 1e-300))
-                chances /= np.maximum(mass, 1e-300)[:, None]
+                log_weight += np.log(mass)
+                chances /= mass[:, None]
             rows[:, j] = _draw(chances, rng)
             context[:, start : start + score.count] = score.table[rows[:, j]]
             start += score.count
@@ -73,6 +75,8 @@ def fit_decoder(
 
     Privacy: free; post-processing.
     """
+    # scores have mean 0 and variance 1, so the mean of a product of two lies in [-1, 1]
+    moments = replace(moments, values=np.clip(moments.values, -1.0, 1.0))
     pull = _pull(moments, np.concatenate([score.sort for score in scores]))
     context = np.zeros((DREAMS, moments.values.shape[0]))
     bias, weight, start = [], [], 0
@@ -95,7 +99,7 @@ def fit_decoder(
 def _pull(moments: NoisyMoments, sort: NDArray[np.int64]) -> Floats:
     """Ridge a moment: its noise variance over the variance of true moments of that pair of sorts, shape [s, s]."""
     noise = np.where(np.isfinite(moments.sigma), moments.sigma**2 + 1.0 / DREAMS, np.inf)
-    pull = np.full(noise.shape, np.inf)
+    pull = np.full(noise.shape, UNMEASURED)
     for a in np.unique(sort):
         for b in np.unique(sort):
             pair = (sort[:, None] == a) & (sort[None] == b) & np.isfinite(noise)
