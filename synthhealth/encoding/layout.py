@@ -54,13 +54,13 @@ class Layout:
     def step_of(self, times: NDArray[np.float64]) -> NDArray[np.int64]:
         """Whole time steps since the window's start, clipped into the window."""
         start = self.schema.privacy_unit.window[0]
-        steps = np.floor((times - start) / self.schema.time_precision + 1e-9)
+        steps = np.floor((np.asarray(times, dtype=np.float64) - start) / self.schema.time_precision + 1e-9)
         return np.clip(steps, 0, self.steps - 1).astype(np.int64)
 
     def time_of(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
         """The times, in the schema's unit, at which steps begin."""
         start = self.schema.privacy_unit.window[0]
-        return self.schema.times.cut(start + steps * self.schema.time_precision)
+        return self.schema.times.cut(np.asarray(start + steps * self.schema.time_precision, dtype=np.float64))
 
     def fine(self, cohort: Cohort) -> NDArray[np.int64]:
         """Attributes as levels or fine cells, the count of levels or cells where missing, shape [n, attributes].

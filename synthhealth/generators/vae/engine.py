@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +24,15 @@ from synthhealth.generators.protocol import Model, ModelState, Progress
 from synthhealth.generators.shares import Shares, measured_charges
 from synthhealth.generators.teacher import Teacher, learn
 from synthhealth.generators.training import Training
+from synthhealth.generators.vae.encoder import Encoder, asleep
 from synthhealth.generators.vae.episodes import Episodes
 from synthhealth.generators.vae.wake import PanelBelief, panel_step
 
 PANEL_SHARE = 0.25
 PANEL_STEPS = 4
 SEEKING_STEPS = 2
+LATENT = 2
+FIRST_LOADING = 0.2
 VALUE_ROUNDS = 3
 
 
@@ -79,16 +82,24 @@ class VaeEngine:
         teacher = learn(gate, layout, rng)
         if not layout.tests:
             return Fitted(book=teacher.book, decoder=teacher.decoder, heads=None)
-        sketch = dreamers(teacher, rng)
-        heads = blank_heads(teacher, latent=0)
+        sketch = dreamers(teacher, rng, latent=LATENT)
+        heads = blank_heads(teacher, latent=LATENT)
+        tests = len(layout.tests)
         training = Training.enter(gate, "panel steps")
         belief = PanelBelief.of(heads)
         for k in range(PANEL_STEPS):
             progress("panels", 1 + k, steps)
+            if k == SEEKING_STEPS:
+                # a latent that moves nothing gathers nothing: it starts with small random loadings
+                loading = FIRST_LOADING * rng.normal(size=heads.panels.loading.shape)
+                heads = replace(heads, panels=replace(heads.panels, loading=loading))
+                belief = PanelBelief.of(heads)
             dreamt = _dreamt(sketch, heads, rng)
             real = _real(training.rows, teacher, heads)
+            encoder = asleep(dreamt, heads) if k >= SEEKING_STEPS else Encoder(weight=np.zeros((tests, LATENT)))
+            dreamt, real = encoder.encode(dreamt, heads), encoder.encode(real, heads)
             # the first steps cross bent ground: what they told of the place they left is forgotten
-            belief = belief.faded(0.0 if k <= SEEKING_STEPS else 0.5)
+            belief = belief.faded(0.0 if k < SEEKING_STEPS else 0.5)
             heads, belief = panel_step(training, heads, real, dreamt, belief, patients=teacher.patients)
         for k in range(VALUE_ROUNDS):
             progress("values", 1 + PANEL_STEPS + k, steps)

@@ -16,6 +16,7 @@ from synthhealth.generators.events.dream import Heads
 from synthhealth.generators.events.panel_moments import curvature, weights_of, with_weights
 from synthhealth.generators.events.panels import SHARED
 from synthhealth.generators.training import Training, gradient_rows
+from synthhealth.generators.vae.encoder import loading_curvature
 from synthhealth.generators.vae.episodes import Batch, Episodes
 from synthhealth.generators.vae.network import PanelLayer, ValueLayer
 
@@ -23,6 +24,7 @@ Floats = NDArray[np.float64]
 PATIENTS_A_BLOCK = 512
 CLIP_QUANTILE = 0.75
 PANEL_PRIOR = 1.5
+LOADING_PRIOR = 0.5
 LONGEST = 3.0
 
 
@@ -65,19 +67,26 @@ def gradient_blocks(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanelBelief:
-    """What is believed of each test's panel weights, in the order of `weights_of`."""
+    """What is believed of each test's panel weights, in the order of `weights_of`, and of its loading [L]."""
 
     tests: tuple[Belief, ...]
+    loadings: tuple[Belief, ...]
 
     @staticmethod
     def of(heads: Heads) -> PanelBelief:
         """The prior around the present weights."""
         count = len(heads.panels.prev)
-        return PanelBelief(tests=tuple(Belief.prior(weights_of(heads.panels, t), PANEL_PRIOR) for t in range(count)))
+        return PanelBelief(
+            tests=tuple(Belief.prior(weights_of(heads.panels, t), PANEL_PRIOR) for t in range(count)),
+            loadings=tuple(Belief.prior(row, LOADING_PRIOR) for row in heads.panels.loading),
+        )
 
     def faded(self, keep: float) -> PanelBelief:
         """Every test's belief with `keep` of what was learnt beyond the prior."""
-        return PanelBelief(tests=tuple(one.faded(keep) for one in self.tests))
+        return PanelBelief(
+            tests=tuple(one.faded(keep) for one in self.tests),
+            loadings=tuple(one.faded(keep) for one in self.loadings),
+        )
 
 
 def panel_step(
@@ -101,13 +110,25 @@ def panel_step(
     )
     sigma = training.event.noise_multiplier * norm / patients
     mean = total / patients
+    # what a loading gathers on the decoder's own dreams is the encoder's bias, not news
+    clipped = np.minimum(1.0, norm / np.maximum(lengths, 1e-9)) @ dreams / len(dreams)
+    news = _loading_part(mean - clipped, heads)
     tests = len(heads.panels.prev)
-    beliefs = []
+    beliefs, loadings = [], []
     for t in range(tests):
         fisher, _ = curvature(dreamt.panels, heads.panels, t, dreamt.draws.patients)
         beliefs.append(belief.tests[t].observe(_panel_part(mean, heads, t), fisher * kept, sigma, longest=LONGEST))
+        bend = loading_curvature(dreamt, heads, t) * kept
+        loadings.append(belief.loadings[t].observe(news[t], bend, sigma, longest=LONGEST))
     moved = with_weights(heads.panels, [one.mean for one in beliefs])
-    return replace(heads, panels=moved), PanelBelief(tests=tuple(beliefs))
+    moved = replace(moved, loading=np.stack([one.mean for one in loadings]))
+    return replace(heads, panels=moved), PanelBelief(tests=tuple(beliefs), loadings=tuple(loadings))
+
+
+def _loading_part(mean: Floats, heads: Heads) -> Floats:
+    """The loadings' part [T, L] of a flat panel gradient, where it stands last."""
+    loading = heads.panels.loading
+    return mean[len(mean) - loading.size :].reshape(loading.shape)
 
 
 def _panel_part(mean: Floats, heads: Heads, t: int) -> Floats:
