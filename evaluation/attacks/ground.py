@@ -23,11 +23,11 @@ Ints = NDArray[np.int64]
 TrainGenerator = Callable[[Cohort, int], Cohort]
 """Fits a generator on a cohort with a seed, and returns synthetic patients."""
 
-COPIED_SHARE = 0.02
 COPIED_WORLD = "POS-2 %"
 OVERFIT_WORLD = "POS-overfit"
 _MOST_SCORED = {True: 10_000, False: 50_000}
 _MOST_PLANTED = {True: 3_000, False: 10_000}
+_COPIED = {True: (0.02,), False: (0.005, 0.01, 0.02, 0.05)}
 _JITTERS = {True: (0.03, 0.3), False: (0.01, 0.03, 0.1, 0.3)}
 _LEAST_COPIES = 5
 
@@ -104,7 +104,6 @@ def control_worlds(ground: Ground, overfit: TrainGenerator | None = None) -> tup
     rows = np.concatenate([np.sort(members), np.flatnonzero(~ground.member)])
     real = ground.targets.cohort
     fresh_patients, copied = real.take(fresh), real.take(members)
-    few = copied.take(np.arange(max(_LEAST_COPIES, round(COPIED_SHARE * len(members)))))
     return (
         World(
             known=Known(name="NEG-fresh", expected="no signal", answer="nothing"),
@@ -116,20 +115,22 @@ def control_worlds(ground: Ground, overfit: TrainGenerator | None = None) -> tup
             planted=renamed(copied),
             rows=rows,
         ),
-        World(
-            known=Known(
-                name=COPIED_WORLD,
-                expected="found by at least one attack",
-                answer="dose",
-                limit=f"copies of {COPIED_SHARE * 100:g} % of the patients",
-                size=len(few),
-            ),
-            planted=joined(fresh_patients, few),
-            rows=rows,
-        ),
+        *(_copied_world(fresh_patients, copied, share, rows) for share in _COPIED[ground.quick]),
         *(_noisy_world(ground, copied, spread, rows) for spread in _JITTERS[ground.quick]),
         *(() if overfit is None else (_overfit_world(ground, copied, overfit, rows),)),
     )
+
+
+def _copied_world(fresh: Cohort, copied: Cohort, share: float, rows: Ints) -> World:
+    few = copied.take(np.arange(max(_LEAST_COPIES, round(share * len(copied)))))
+    known = Known(
+        name=f"POS-{share * 100:g} %",
+        expected="found by at least one attack",
+        answer="dose",
+        limit=f"copies of {share * 100:g} % of the patients",
+        size=len(few),
+    )
+    return World(known=known, planted=joined(fresh, few), rows=rows)
 
 
 def _noisy_world(ground: Ground, copied: Cohort, spread: float, rows: Ints) -> World:

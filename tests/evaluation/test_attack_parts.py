@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lab_cohorts import SCHEMA, lab_cohort
 
-from evaluation.attacks import duplicates, lab_sets, linkability, singling_out
+from evaluation.attacks import distances, duplicates, lab_sets, linkability, singling_out
 from evaluation.attacks.ground import control_worlds, ground_of
 from evaluation.attacks.planted import jittered, joined, redrawn_labs, renamed
 from evaluation.attacks.reading import NotMeasurableError
@@ -275,3 +275,25 @@ def test_residual_risk_of_a_certain_control_is_nothing_and_says_so():
 
 def test_the_schema_of_the_small_cohort_is_what_these_tests_assume():
     assert list(SCHEMA.tests) == ["Na", "CRP"]
+
+
+def test_the_share_closer_to_train_is_half_for_fresh_patients_and_passes_few_copies():
+    ground = _ground(400)
+    members = ground.targets.cohort.take(np.flatnonzero(ground.member))
+    fresh, few, all_of_them = lab_cohort(400, 90), members.take(np.arange(8)), renamed(members)
+    shares = [
+        distances.share_closer_to_train(ground.stage("release", synthetic))
+        for synthetic in (fresh, joined(fresh, few), all_of_them)
+    ]
+    assert all(one.interval is not None and one.interval.low < one.value < one.interval.high for one in shares[:2])
+    assert shares[0].interval is not None
+    assert shares[1].interval is not None
+    assert shares[0].interval.holds(0.5)
+    assert shares[1].interval.holds(0.5)
+    assert shares[2].value == 1
+
+
+def test_a_full_run_plants_more_doses():
+    ground = replace(_ground(), quick=False)
+    names = [one.known.name for one in control_worlds(ground)]
+    assert {"POS-0.5 %", "POS-1 %", "POS-2 %", "POS-5 %", "POS-jitter 0.01 sd", "POS-jitter 0.1 sd"} <= set(names)
