@@ -68,6 +68,8 @@ class Chain:
         record = _seal(len(self.records), self.head, kind, content)
         _write_all(self._descriptor, record.line())
         os.fsync(self._descriptor)
+        if not self.records:
+            _keep_name(self.path)
         self.records = (*self.records, record)
         self._write_head()
         return record
@@ -190,6 +192,15 @@ def _read_all(descriptor: int) -> bytes:
             break
         data += part
     return data
+
+
+def _keep_name(path: Path) -> None:
+    """See to it that a new file's name outlives a loss of power."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_world import CAP, charge, cohort_of, gate_of, patients, plan_of, without
 
-from privacy.errors import BudgetError
+from privacy.errors import BudgetError, ConfigError
 from privacy.events import DiscreteLaplace, Gaussian
 from privacy.gate import Gate
 from privacy.ledger import Ledger, Receipt
@@ -122,6 +122,13 @@ def test_nothing_but_a_receipt_leads_to_the_rows():
     assert not hasattr(gate, "__dict__")
     with pytest.raises(TypeError):
         len(gate)  # type: ignore[arg-type]
+
+
+def test_a_cohort_beyond_the_proof_is_refused_without_its_size(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("privacy.gate.MOST_ROWS", 2)
+    cohort = cohort_of([(str(i), 0, 1.0, 0) for i in range(3)])
+    with pytest.raises(ConfigError, match=r"at most 2 patients.*got more"):
+        gate_of(cohort, TWO)
 
 
 def test_a_receipt_does_not_show_its_token():

@@ -21,6 +21,8 @@ from privacy.ledger import Ledger
 from privacy.plan import Plan
 from privacy.population import Population
 
+# a child only reserves, and touches none of the parent's threads, of which newer Pythons warn
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 CEILING = Budget(epsilon=3.0, delta=1e-6)
 FORK = multiprocessing.get_context("fork")
 RELEASE = plan_of({"tables": Gaussian(noise_multiplier=4.0), "patients": DiscreteLaplace(scale=100.0)}, epsilon=2.0)
