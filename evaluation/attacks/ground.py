@@ -128,6 +128,8 @@ def _copied_world(fresh: Cohort, copied: Cohort, share: float, rows: Ints) -> Wo
         expected="found by at least one attack",
         answer="dose",
         limit=f"copies of {share * 100:g} % of the patients",
+        scale="copies",
+        ease=share,
         size=len(few),
     )
     return World(known=known, planted=joined(fresh, few), rows=rows)
@@ -139,6 +141,8 @@ def _noisy_world(ground: Ground, copied: Cohort, spread: float, rows: Ints) -> W
         expected="found, less with more noise",
         answer="dose",
         limit=f"copies of every patient with noise of {spread:g} sd",
+        scale="noise",
+        ease=-spread,
         size=len(copied),
     )
     noisy = jittered(copied, spread, public(ground.seed, "jitter", f"{spread:g}"))
@@ -151,6 +155,7 @@ def _overfit_world(ground: Ground, members: Cohort, overfit: TrainGenerator, row
         expected="found by at least one attack",
         answer="dose",
         limit="a generator of this kind, overfitted without privacy",
+        scale="overfit",
         size=len(members),
     )
     return World(known=known, planted=overfit(members, ground.seed), rows=rows)

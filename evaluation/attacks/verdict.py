@@ -26,13 +26,16 @@ class Failure:
 class Known:
     """A control: what an attack must find there, "nothing", a leak it "must" find, or a "dose" that tells its limit.
 
-    `limit` words the dose, `size` tells on how many patients it was planted.
+    `limit` words the dose, `size` tells on how many patients it was planted. Doses of one
+    `scale` are alike but for their strength: `ease` is larger for those that are easier to find.
     """
 
     name: str
     expected: str
     answer: Literal["nothing", "must", "dose"]
     limit: str = ""
+    scale: str = ""
+    ease: float = 0.0
     size: int = 0
 
 
@@ -141,15 +144,17 @@ def _verdict(controls: tuple[Control, ...], heard: list[tuple[Known, Reading]], 
 
 
 def _detection_limit(controls: tuple[Control, ...], heard: list[tuple[Known, Reading]]) -> str:
-    """Which planted doses this attack finds at this size, and which it does not."""
-    limits = {known.name: known.limit for known, _ in heard if known.limit}
-    found = [limits[one.name] for one in controls if one.name in limits and one.holds]
-    missed = [limits[one.name] for one in controls if one.name in limits and not one.holds]
+    """The hardest planted dose of each scale that this attack finds at this size, and the easiest that it misses."""
+    held = {one.name: one.holds for one in controls}
+    doses = sorted((known for known, _ in heard if known.limit), key=lambda known: known.ease)
+    scales = dict.fromkeys(known.scale for known in doses)
+    found = [[known.limit for known in doses if known.scale == scale and held[known.name]] for scale in scales]
+    missed = [[known.limit for known in doses if known.scale == scale and not held[known.name]] for scale in scales]
     parts = []
-    if found:
-        parts.append(f"finds {', '.join(found)}")
-    if missed:
-        parts.append(f"does not find {', '.join(missed)}")
+    if any(found):
+        parts.append(f"finds {', '.join(each[0] for each in found if each)}")
+    if any(missed):
+        parts.append(f"does not find {', '.join(each[-1] for each in missed if each)}")
     sizes = {(known.size, reading.n) for known, reading in heard if known.answer == "must"}
     size = "".join(f" (measured on {n} targets, {planted} of them copied)" for planted, n in sizes)
     return "; ".join(parts) + (size if parts else "")

@@ -177,7 +177,9 @@ def _trials(ground: Ground, train_loss: TrainLoss, trained: Shadows, overfit: Tr
         ),
         *(
             Trial(
-                known=Known(name=name, expected="found", answer="must", limit=f"a {name[4:]}", size=len(members)),
+                known=Known(
+                    name=name, expected="found", answer="must", limit=f"a {name[4:]}", scale=name, size=len(members)
+                ),
                 outcomes=_outcomes(
                     ground, maker(members, ground.seed), shadow_losses(ground, maker, len(trained.loss))
                 ),
