@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from privacy.cohort import Cohort
 from privacy.randomness import public
 from privacy.schema import Schema
-from synthhealth.encoding.bins import Bins
 from synthhealth.encoding.layout import Layout
 from synthhealth.generators.codebook import Codebook
+from synthhealth.generators.codebook_state import book_arrays, book_of
 from synthhealth.generators.events.dream import Heads, dream
 from synthhealth.generators.events.gaps import GapHead
 from synthhealth.generators.events.panels import PanelHead
@@ -50,15 +50,7 @@ class Fitted:
 
         Privacy: free; reads no real rows.
         """
-        arrays: dict[str, NDArray[np.generic]] = {}
-        for name, group in (
-            ("attributes", self.book.attributes),
-            ("summaries", self.book.summaries),
-            ("tests", self.book.tests),
-        ):
-            for j, bins in enumerate(group):
-                if bins is not None:
-                    arrays[f"{name}.{j}.edges"], arrays[f"{name}.{j}.density"] = bins.edges, bins.density
+        arrays: dict[str, NDArray[np.generic]] = dict(book_arrays(self.book))
         for j, score in enumerate(self.decoder.scores):
             arrays[f"table.{j}.scores"], arrays[f"table.{j}.sort"] = score.table, score.sort
             arrays[f"table.{j}.bias"], arrays[f"table.{j}.weight"] = self.decoder.bias[j], self.decoder.weight[j]
@@ -77,17 +69,7 @@ class Fitted:
         layout, arrays = Layout.of(schema), state.arrays
         columns = int(json.loads(state.meta)["columns"])
 
-        def bins(name: str) -> Bins:
-            return Bins(edges=np.asarray(arrays[f"{name}.edges"]), density=np.asarray(arrays[f"{name}.density"]))
-
-        book = Codebook(
-            layout=layout,
-            attributes=tuple(
-                bins(f"attributes.{j}") if slot.grid is not None else None for j, slot in enumerate(layout.attributes)
-            ),
-            summaries=tuple(bins(f"summaries.{j}") for j in range(4)) if layout.tests else (),
-            tests=tuple(bins(f"tests.{j}") for j in range(len(layout.tests))),
-        )
+        book = book_of(layout, arrays)
 
         def column(j: int, name: str) -> NDArray[np.float64]:
             return np.asarray(arrays[f"table.{j}.{name}"], dtype=np.float64)

@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 from privacy.cohort import Cohort
 from privacy.randomness import public
 from privacy.schema import Schema
-from synthhealth.encoding.bins import Bins
 from synthhealth.encoding.layout import Layout
-from synthhealth.generators.codebook import Codebook
+from synthhealth.generators.codebook_state import book_arrays, book_of
 from synthhealth.generators.dpsgd.dreams import imagined
 from synthhealth.generators.dpsgd.ground import Ground
 from synthhealth.generators.dpsgd.network import Network
-from synthhealth.generators.events.chains import summary_slots
 from synthhealth.generators.protocol import ModelState
 
 FORMAT = 1
@@ -46,13 +44,7 @@ class Autoencoder:
 
         Privacy: free; reads no real rows.
         """
-        book = self.ground.book
-        groups = {"attributes": book.attributes, "summaries": book.summaries, "tests": book.tests}
-        arrays: dict[str, NDArray[np.generic]] = {"rates": self.ground.rates}
-        for name, group in groups.items():
-            for j, bins in enumerate(group):
-                if bins is not None:
-                    arrays |= {f"{name}.{j}.edges": bins.edges, f"{name}.{j}.density": bins.density}
+        arrays: dict[str, NDArray[np.generic]] = {"rates": self.ground.rates, **book_arrays(self.ground.book)}
         arrays |= {f"shares.{j}": share for j, share in enumerate(self.ground.shares)}
         arrays |= {f"network.{name}": value.detach().numpy() for name, value in self.network.named_parameters()}
         return ModelState(arrays=arrays, meta=json.dumps({"format": FORMAT, "columns": len(self.ground.shares)}))
@@ -66,24 +58,9 @@ class Autoencoder:
         arrays, columns = state.arrays, int(json.loads(state.meta)["columns"])
         shares = tuple(np.asarray(arrays[f"shares.{j}"], dtype=np.float64) for j in range(columns))
         rates = np.asarray(arrays["rates"], dtype=np.float64)
-        ground = Ground.again(_book(Layout.of(schema), state), shares, rates)
+        ground = Ground.again(book_of(Layout.of(schema), arrays), shares, rates)
         network = Network(ground, public(0, "overwritten"))
         with torch.no_grad():
             for name, parameter in network.named_parameters():
                 parameter.copy_(torch.from_numpy(np.asarray(arrays[f"network.{name}"])))
         return Autoencoder(ground=ground, network=network)
-
-
-def _book(layout: Layout, state: ModelState) -> Codebook:
-    def bins(name: str) -> Bins:
-        edges, density = state.arrays[f"{name}.edges"], state.arrays[f"{name}.density"]
-        return Bins(edges=np.asarray(edges, dtype=np.int64), density=np.asarray(density, dtype=np.float64))
-
-    attributes = enumerate(layout.attributes)
-    summaries = range(len(summary_slots(layout)) if layout.tests else 0)
-    return Codebook(
-        layout=layout,
-        attributes=tuple(None if slot.grid is None else bins(f"attributes.{j}") for j, slot in attributes),
-        summaries=tuple(bins(f"summaries.{j}") for j in summaries),
-        tests=tuple(bins(f"tests.{j}") for j in range(len(layout.tests))),
-    )
