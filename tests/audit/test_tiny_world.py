@@ -1,0 +1,103 @@
+"""Tiny worlds: nothing happens with the extreme patient that cannot happen without, and what would is seen."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from audit.tape import short_dreams
+from scipy.stats import binom
+
+from privacy.budget import Budget
+from privacy.plan import Plan
+from synthhealth.audit.tiny_world import (
+    DELTA,
+    EPSILON,
+    EXTREMES,
+    Observation,
+    Scan,
+    Tables,
+    observe,
+    one_world_chance,
+    scan,
+    suspects,
+    tiny_engine,
+    worlds,
+)
+from synthhealth.generators.protocol import EngineName
+
+RUNS = 16  # the least at which an event of one world only is ruled out
+CLAIM = Budget(epsilon=EPSILON, delta=DELTA)
+
+
+def scanned(patient: str, *, runs: int = RUNS, name: EngineName = "marginal") -> Scan:
+    torch.set_num_threads(1)
+    with short_dreams():
+        return scan(name, patient, runs=runs)
+
+
+def test_nothing_happens_in_one_world_only():
+    assert scanned("beyond all bounds").suspects == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("patient", EXTREMES)
+@pytest.mark.parametrize("name", ["marginal", "vae"])
+def test_nothing_happens_in_one_world_only_in_many_runs(name: EngineName, patient: str):
+    found = scanned(patient, runs=150, name=name)
+    assert found.suspects == ()
+    assert found.profile is not None
+    assert not found.falsified
+
+
+def test_the_worlds_differ_by_one_patient():
+    for patient in EXTREMES:
+        without, within = worlds(patient)
+        for ours, theirs in ((without.patients, within.patients), (without.labs, within.labs)):
+            others = theirs[theirs["patient_id"] != "extreme"]
+            assert ours.astype(str).equals(others.astype(str))
+            assert len(theirs) > len(ours)
+
+
+def test_a_failure_is_an_observation():
+    engine = tiny_engine("marginal")
+    plan = Plan(budget=CLAIM, charges=(), cohort_size=20)
+    without, _ = worlds("nothing known")
+    seen = observe(engine, plan, without)
+    assert [event for event in seen.events if event.startswith("failed with BudgetError")]
+    broken = Tables(patients=without.patients.drop(columns="age"), labs=without.labs)
+    assert [event for event in observe(engine, plan, broken).events if event.startswith("failed with DataError")]
+
+
+@pytest.mark.parametrize("times", [1, 8, 16])
+def test_the_chance_of_an_event_of_one_world_is_the_worst_over_its_probability(times: int):
+    found = one_world_chance(times, RUNS, CLAIM)
+    grid = np.linspace(0, 1, 2001)[:-1]
+    here = np.minimum(1.0, math.exp(EPSILON) * grid + DELTA)
+    by_hand = binom.sf(times - 1, RUNS, here) * (1 - grid) ** RUNS
+    assert found == pytest.approx(by_hand.max(), rel=1e-3)
+
+
+def test_more_often_in_one_world_is_less_likely():
+    chances = [one_world_chance(times, RUNS, CLAIM) for times in range(1, RUNS + 1)]
+    assert all(later < earlier for earlier, later in pairwise(chances))
+    assert chances[-1] < 1e-8
+    assert one_world_chance(RUNS, RUNS, Budget(epsilon=5.0, delta=DELTA)) > 0.1
+
+
+def observations(*events: str, runs: int = RUNS) -> list[Observation]:
+    return [Observation(events=frozenset(events), numbers=()) for _ in range(runs)]
+
+
+def test_only_what_the_claim_rules_out_is_a_suspect():
+    plan = Plan(budget=CLAIM, charges=(), cohort_size=20)
+    common = observations("a", "b")
+    found = suspects(common, observations("a", "b", "leak"), plan)
+    assert [(one.event, one.with_patient, one.times) for one in found] == [("leak", True, RUNS)]
+    found = suspects(observations("a", "b", "gone"), common, plan)
+    assert [(one.event, one.with_patient) for one in found] == [("gone", False)]
+    rare = [*observations("a", "b", "chance", runs=4), *observations("a", "b", runs=RUNS - 4)]
+    assert suspects(common, rare, plan) == ()
