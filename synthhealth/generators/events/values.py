@@ -14,7 +14,7 @@ WAVES = 3
 KERNEL = 4
 FIRST = VALUE_BINS + WAVES**2 + KERNEL
 LATER = VALUE_BINS + 2 * WAVES**2 + 2 * KERNEL
-OFF = -30.0
+OFF = -1e9
 # what is believed before any look: a value lies near the one before it, and near the patient's level
 ALIKE = np.array([0.3, 0.2, -0.6, -0.3])
 

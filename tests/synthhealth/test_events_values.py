@@ -1,0 +1,272 @@
+"""The value head: features and logits agree, weights go out and in, and a known head is found again."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from learnt_parts import heads_of, shaken, sketch_of
+from numpy.typing import NDArray
+
+from synthhealth.generators.events import value_moments
+from synthhealth.generators.events.chains import LEVELS, VALUE_BINS
+from synthhealth.generators.events.dream import context_logits, dream
+from synthhealth.generators.events.value_moments import (
+    ValueMoments,
+    fit_values,
+    moment_rows,
+    start_values,
+)
+from synthhealth.generators.events.values import (
+    FIRST,
+    LATER,
+    OFF,
+    ValueHead,
+    first_features,
+    next_features,
+    waves,
+)
+
+Floats = NDArray[np.float64]
+WIDTHS = st.lists(st.integers(1, VALUE_BINS), min_size=1, max_size=4).map(np.array)
+
+
+def drawn_head(width: NDArray[np.int64], seed: int, *, scale: float = 0.5) -> ValueHead:
+    return shaken(ValueHead.blank(width), np.random.default_rng(seed), scale=scale)
+
+
+def softmax(logits: Floats) -> Floats:
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
+
+
+@pytest.mark.parametrize("points", [1, 2, 3, 6, 12])
+def test_waves_are_orthonormal_as_far_as_there_are_points(points: int):
+    table = waves(points)
+    kept = min(3, points - 1)
+    assert np.allclose((table.T @ table)[:kept, :kept], np.eye(kept))
+    assert np.allclose(table.sum(axis=0)[:kept], 0, atol=1e-12)
+    assert (table[:, points:] == 0).all()
+
+
+@given(WIDTHS, st.integers(0, 2**32 - 1))
+def test_features_times_weights_are_the_logits(width: NDArray[np.int64], seed: int):
+    head = drawn_head(width, seed)
+    first, later = head.first_logits(), head.next_logits()
+    for t, bins in enumerate(width.tolist()):
+        basis = head.basis[t, :bins]
+        told = first_features(basis) @ head.weights_of(t, later=False)
+        assert np.allclose(told, first[t, :, :bins], atol=1e-10)
+        told = next_features(basis) @ head.weights_of(t, later=True)
+        assert np.allclose(told, later[t, :bins, :, :bins].reshape(bins * LEVELS, bins), atol=1e-10)
+
+
+@given(WIDTHS, st.integers(0, 2**32 - 1))
+def test_weights_go_out_and_in(width: NDArray[np.int64], seed: int):
+    head, other = drawn_head(width, seed), drawn_head(width, seed + 1)
+    for t in range(len(width)):
+        for later in (False, True):
+            other = other.with_weights(t, head.weights_of(t, later=later), later=later)
+    for field in fields(head):
+        if field.name != "cross":
+            assert np.array_equal(getattr(other, field.name), getattr(head, field.name)), field.name
+
+
+@given(WIDTHS, st.integers(0, 2**32 - 1))
+def test_a_test_changes_alone(width: NDArray[np.int64], seed: int):
+    head = drawn_head(width, seed)
+    before = context_logits(head)
+    moved = head.with_weights(0, head.weights_of(0, later=True) + 1.0, later=True)
+    after = context_logits(moved)
+    assert np.array_equal(after[1:], before[1:])
+    assert np.array_equal(after[:, VALUE_BINS], before[:, VALUE_BINS])
+    assert head.weights_of(0, later=False).tolist() == moved.weights_of(0, later=False).tolist()
+
+
+@given(WIDTHS, st.integers(0, 2**32 - 1))
+def test_bins_that_a_test_lacks_have_no_chance(width: NDArray[np.int64], seed: int):
+    chances = softmax(context_logits(drawn_head(width, seed)))
+    for t, bins in enumerate(width.tolist()):
+        assert chances[t, :bins, :, bins:].max(initial=0) < 1e-6
+        assert chances[t, VALUE_BINS, :, bins:].max(initial=0) < 1e-6
+    assert OFF < -20
+
+
+@given(WIDTHS)
+def test_a_blank_head_believes_that_values_are_alike(width: NDArray[np.int64]):
+    head = ValueHead.blank(width)
+    chances = softmax(context_logits(head))
+    for t, bins in enumerate(width.tolist()):
+        for last in range(bins):
+            middle = min(int((last + 0.5) / bins * LEVELS), LEVELS - 1)
+            assert chances[t, last, middle, :bins].argmax() == pytest.approx(last, abs=1)
+    rank = head.tilt
+    for t, bins in enumerate(width.tolist()):
+        assert rank[t, :bins].mean() == pytest.approx(0, abs=1e-12)
+        assert rank[t, :bins].var() == pytest.approx(min(bins - 1, 1), abs=1e-12)
+
+
+# --- moments ------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 2**32 - 1))
+def test_rows_sum_the_features_of_a_plain_loop(seed: int):
+    rng = np.random.default_rng(seed)
+    width = np.array([VALUE_BINS, 3, 1])
+    heads = heads_of(width, 20, rng)
+    dreamt = dream(sketch_of(8, heads, rng), heads, rng)
+    draws, chains, weight = dreamt.draws, dreamt.chains, np.array([1.0, 2.0, 0.5])
+    rows = moment_rows(draws, chains, heads.values, weight).toarray().reshape(8, 3, FIRST + LATER)
+    many = np.bincount(draws.record_owner * 3 + draws.test, minlength=24).reshape(8, 3)
+    wanted = np.zeros_like(rows)
+    scale = value_moments._weights()
+    for r, (owner, t) in enumerate(zip(draws.record_owner.tolist(), draws.test.tolist(), strict=True)):
+        bins, basis = int(width[t]), heads.values.basis[t, : int(width[t])]
+        level = min(int(chains.level[owner, t]), LEVELS - 1)
+        if chains.last[r] == VALUE_BINS:
+            told, start = first_features(basis)[level, chains.bin[r]], 0
+        else:
+            told, start = next_features(basis)[chains.last[r] * LEVELS + level, chains.bin[r]], FIRST
+        # bins first, then a gap for those the test lacks, then the rest
+        place = np.append(np.arange(bins), np.arange(VALUE_BINS, VALUE_BINS + len(told) - bins)) + start
+        wanted[owner, t, place] += told * weight[t] / np.sqrt(many[owner, t])
+    assert np.allclose(rows, wanted * scale, atol=1e-9)
+
+
+def test_a_long_series_does_not_outvote_a_short_one():
+    rng = np.random.default_rng(0)
+    heads = heads_of(np.array([VALUE_BINS]), 400, rng)
+    sketch = sketch_of(2, heads, rng)
+    sketch = type(sketch)(
+        count=np.array([4, 100]),
+        first=np.zeros(2, dtype=np.int64),
+        final=np.array([399, 399]),
+        panel_size=np.ones(2),
+        level=np.zeros((2, 1), dtype=np.int64),
+        latent=np.zeros((2, 0)),
+    )
+    dreamt = dream(sketch, heads, rng)
+    shares = moment_rows(dreamt.draws, dreamt.chains, heads.values, np.ones(1)).toarray()
+    bins = [*range(VALUE_BINS), *range(FIRST, FIRST + VALUE_BINS)]
+    assert shares[:, bins].sum(axis=1) == pytest.approx([2.0, 10.0])
+
+
+@given(WIDTHS, st.integers(0, 2**32 - 1))
+def test_moments_are_divided_by_what_they_were_weighed_with(width: NDArray[np.int64], seed: int):
+    rng = np.random.default_rng(seed)
+    weight = rng.uniform(0.5, 4.0, len(width))
+    plain = rng.normal(size=(len(width), FIRST + LATER))
+    told = ValueMoments.of((plain * weight[:, None] * value_moments._weights()).ravel(), 0.3, weight)
+    assert np.allclose(np.concatenate([told.first, told.later], axis=1), plain)
+    assert np.allclose(told.sigma, 0.3 / weight)
+
+
+# --- the dual -----------------------------------------------------------------------------------------------------
+
+
+def problem(seed: int) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Features, contexts, target, noise and prior of a later value of a test with five bins."""
+    rng = np.random.default_rng(seed)
+    features = next_features(waves(5))
+    context = rng.gamma(1.0, 0.1, len(features))
+    true = rng.normal(scale=0.5, size=features.shape[-1])
+    mean = np.einsum("cv,cvp->cp", softmax(features @ true), features)
+    return features, context, context @ mean, np.full(len(true), 0.05), rng.normal(scale=0.2, size=len(true))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_dual_stops_where_its_slope_is_zero(seed: int):
+    features, context, target, sigma, prior = problem(seed)
+    found = value_moments._dual(features, context, target, sigma, prior)
+    ridge = value_moments.RIDGE * sigma**2
+
+    def value(weights: Floats) -> float:
+        return value_moments._dual_value(features, context, target, ridge, weights, prior)[0]
+
+    step = 1e-5
+    slope = [(value(found + step * one) - value(found - step * one)) / (2 * step) for one in np.eye(len(found))]
+    scale = [(value(prior + step * one) - value(prior - step * one)) / (2 * step) for one in np.eye(len(found))]
+    assert np.abs(slope).max() < 2e-3 * np.abs(scale).max()
+    assert value(found) < value(prior)
+    rng = np.random.default_rng(seed)
+    assert all(value(found) <= value(found + rng.normal(scale=0.1, size=len(found))) for _ in range(20))
+
+
+def test_the_dual_without_noise_meets_the_target_and_with_much_stays_at_the_prior():
+    features, context, target, sigma, prior = problem(1)
+    found = value_moments._dual(features, context, target, 1e-4 * sigma, prior)
+    met = context @ np.einsum("cv,cvp->cp", softmax(features @ found), features)
+    assert np.allclose(met, target, atol=1e-3 * context.sum())
+    assert np.allclose(value_moments._dual(features, context, target, 1e4 * sigma, prior), prior, atol=1e-4)
+
+
+@pytest.mark.parametrize("target", [0.0, 1e4, -1e4])
+def test_the_dual_survives_targets_that_no_head_can_meet(target: float):
+    features, context, _, sigma, prior = problem(2)
+    found = value_moments._dual(features, context, np.full(len(prior), target), sigma, prior)
+    assert np.isfinite(found).all()
+
+
+def test_the_dual_survives_contexts_that_never_come():
+    features, context, target, sigma, prior = problem(2)
+    assert np.isfinite(value_moments._dual(features, 0 * context, 0 * target, sigma, prior)).all()
+
+
+# --- fitting ------------------------------------------------------------------------------------------------------
+
+
+def test_a_known_head_is_found_again():
+    """Values dreamt by a head, measured without noise, lead back to its chances where contexts are common."""
+    rng = np.random.default_rng(7)
+    width = np.array([VALUE_BINS, 4])
+    heads = heads_of(width, 60, rng, scale=0.6)
+    sketch = sketch_of(6_000, heads, rng)
+    dreamt = dream(sketch, heads, rng)
+    rows = moment_rows(dreamt.draws, dreamt.chains, heads.values, np.ones(2))
+    moments = ValueMoments.of(np.asarray(rows.mean(axis=0)).ravel(), 1e-6, np.ones(2))
+    contexts = dreamt.contexts(2)
+    blank = start_values(ValueHead.blank(width), moments)
+    found = fit_values(blank, moments, contexts)
+    true = softmax(context_logits(heads.values))
+    apart = [
+        float((np.abs(softmax(context_logits(head)) - true).sum(axis=-1) / 2 * contexts).sum() / contexts.sum())
+        for head in (blank, found)
+    ]
+    assert apart[1] < 0.06
+    assert apart[1] < 0.3 * apart[0]
+
+
+def test_a_head_learnt_from_noise_alone_is_nearly_the_blank_one():
+    rng = np.random.default_rng(8)
+    width = np.array([VALUE_BINS, 4, 1])
+    noise = rng.normal(scale=50.0, size=3 * (FIRST + LATER))
+    moments = ValueMoments.of(noise, 50.0, np.ones(3))
+    contexts = np.full((3, VALUE_BINS + 1, LEVELS), 0.01)
+    for head in (start_values(ValueHead.blank(width), moments), fit_values(ValueHead.blank(width), moments, contexts)):
+        logits, blank = context_logits(head), context_logits(ValueHead.blank(width))
+        assert np.isfinite(logits).all()
+        for t, bins in enumerate(width.tolist()):
+            moved = softmax(logits[t, :bins, :, :bins]) - softmax(blank[t, :bins, :, :bins])
+            assert np.abs(moved).max() < 0.25
+
+
+@settings(max_examples=12)
+@given(WIDTHS, st.integers(0, 2**32 - 1), st.integers(1, 20), st.sampled_from([1e-3, 0.05, 3.0]))
+def test_fitting_ends_well_whatever_few_patients_and_noise_say(
+    width: NDArray[np.int64], seed: int, patients: int, sigma: float
+):
+    rng = np.random.default_rng(seed)
+    heads = heads_of(width, 30, rng, scale=2.0)
+    dreamt = dream(sketch_of(patients, heads, rng), heads, rng)
+    sums = np.asarray(moment_rows(dreamt.draws, dreamt.chains, heads.values, np.ones(len(width))).mean(axis=0)).ravel()
+    moments = ValueMoments.of(sums + rng.normal(scale=sigma, size=len(sums)), sigma, np.ones(len(width)))
+    blank = start_values(ValueHead.blank(width), moments)
+    chances = softmax(context_logits(fit_values(blank, moments, dreamt.contexts(len(width)))))
+    assert np.isfinite(chances).all()
+    for t, bins in enumerate(width.tolist()):
+        assert chances[t, :bins, :, bins:].max(initial=0) < 1e-6
+        assert chances[t, VALUE_BINS, :, bins:].max(initial=0) < 1e-6
