@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from privacy.budget import Budget
@@ -21,7 +22,7 @@ from synthhealth.generators.dpsgd.network import Network
 from synthhealth.generators.first_looks import first_charges, first_looks
 from synthhealth.generators.looks import PaidLooks
 from synthhealth.generators.protocol import Model, ModelState, Progress
-from synthhealth.generators.training import Training
+from synthhealth.generators.training import Room, Training
 
 BATCH = 512
 STEPS = 200
@@ -32,7 +33,10 @@ GRIDS, VALUES, ONE_WAY, TRAINING = 0.03, 0.10, 0.07, 0.80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DpsgdEngine:
-    """Noisy histograms place bins and base rates; everything else is learnt by noisy clipped gradients."""
+    """Noisy histograms place bins and base rates; everything else is learnt by noisy clipped gradients.
+
+    `enter` opens the room in which the private steps are taken.
+    """
 
     schema: Schema
     cohort_size: int
@@ -40,6 +44,7 @@ class DpsgdEngine:
     recipe: Recipe
     name: str = "vae-dpsgd"
     private: bool = True
+    enter: Callable[[Gate, str], Room] = Training.enter
 
     @staticmethod
     def of(schema: Schema, budget: Budget, cohort_size: int, seed: int) -> DpsgdEngine:
@@ -75,7 +80,7 @@ class DpsgdEngine:
         ground = Ground.of(looks)
         progress("histograms", 1, 1)
         network = Network(ground, public(self.seed, "autoencoder", "network"))
-        room = Training.enter(gate, "training")
+        room = self.enter(gate, "training")
         encoded = Encoded.of(room.rows, ground)
         lesson = Lesson(network, ground, encoded, room.rows.ids, secret_bytes(KEY_BYTES))
         learn_privately(room, lesson, self.recipe, progress)

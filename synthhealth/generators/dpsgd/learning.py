@@ -17,7 +17,7 @@ from synthhealth.generators.dpsgd.encoded import Encoded
 from synthhealth.generators.dpsgd.ground import Ground
 from synthhealth.generators.dpsgd.network import LATENT, Network, gradient_of, set_weights, weights_of
 from synthhealth.generators.protocol import Progress
-from synthhealth.generators.training import Training, gradient_rows
+from synthhealth.generators.training import Room, gradient_rows
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -56,7 +56,7 @@ class Lesson:
         return Batch.of(self.encoded, block, self.ground), chance
 
 
-def learn_privately(room: Training, lesson: Lesson, recipe: Recipe, progress: Progress) -> None:
+def learn_privately(room: Room, lesson: Lesson, recipe: Recipe, progress: Progress) -> None:
     """Train the lesson's network on the room's noisy sums.
 
     Privacy: what was paid for when the room was entered; everything after a sum is post-processing.

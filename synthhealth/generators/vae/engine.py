@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +24,7 @@ from synthhealth.generators.marginal import blank_heads, dreamers, refit_values
 from synthhealth.generators.protocol import Model, ModelState, Progress
 from synthhealth.generators.shares import Shares, measured_charges
 from synthhealth.generators.teacher import Teacher, learn
-from synthhealth.generators.training import Training
+from synthhealth.generators.training import Room, Training
 from synthhealth.generators.vae.encoder import Encoder, asleep
 from synthhealth.generators.vae.episodes import Episodes
 from synthhealth.generators.vae.wake import PanelBelief, panel_step
@@ -38,13 +39,14 @@ VALUE_ROUNDS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaeEngine:
-    """The measured teacher, then private steps on the event decoder."""
+    """The measured teacher, then private steps on the event decoder; `enter` opens the room in which they are taken."""
 
     schema: Schema
     shares: Shares
     seed: int
     name: str = "vae"
     private: bool = True
+    enter: Callable[[Gate, str], Room] = Training.enter
 
     @staticmethod
     def of(schema: Schema, budget: Budget, cohort_size: int, seed: int) -> VaeEngine:
@@ -85,7 +87,7 @@ class VaeEngine:
         sketch = dreamers(teacher, rng, latent=LATENT)
         heads = blank_heads(teacher, latent=LATENT)
         tests = len(layout.tests)
-        training = Training.enter(gate, "panel steps")
+        training = self.enter(gate, "panel steps")
         belief = PanelBelief.of(heads)
         for k in range(PANEL_STEPS):
             progress("panels", 1 + k, steps)

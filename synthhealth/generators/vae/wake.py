@@ -15,7 +15,7 @@ from synthhealth.generators.belief import Belief
 from synthhealth.generators.events.dream import Heads
 from synthhealth.generators.events.panel_moments import curvature, weights_of, with_weights
 from synthhealth.generators.events.panels import SHARED
-from synthhealth.generators.training import Training, gradient_rows
+from synthhealth.generators.training import Room, gradient_rows
 from synthhealth.generators.vae.encoder import loading_curvature
 from synthhealth.generators.vae.episodes import Batch, Episodes
 from synthhealth.generators.vae.network import PanelLayer, ValueLayer
@@ -90,7 +90,7 @@ class PanelBelief:
 
 
 def panel_step(
-    training: Training, heads: Heads, real: Episodes, dreamt: Episodes, belief: PanelBelief, *, patients: float
+    training: Room, heads: Heads, real: Episodes, dreamt: Episodes, belief: PanelBelief, *, patients: float
 ) -> tuple[Heads, PanelBelief]:
     """One private step on the panel head: clipped to what dreamt patients need, read with the dreamt curvature.
 
