@@ -44,8 +44,8 @@ class Spending(_Section):
 
     `delta` follows from the schema's cohort_size when it is left out (1e-6 up to 100,000
     patients). `population` names the people, not the file: a new extract of the same people is
-    the same population. `ceiling` (at `ceiling_delta`, which follows from cohort_size too) is the
-    most that all releases about them may cost together; the first run writes it down.
+    the same population. `ceiling` (at `ceiling_delta`, by default `delta`) is the most that all
+    releases about them may cost together; the first run writes it down.
     """
 
     epsilon: float = Field(gt=0, le=1000)

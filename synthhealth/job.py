@@ -12,7 +12,7 @@ from privacy.schema import Schema
 from synthhealth import spending
 from synthhealth.config import Config
 from synthhealth.output import Output, sweep
-from synthhealth.planning import budget_of, train_size
+from synthhealth.planning import train_size
 from synthhealth.report.policy import PolicyFile
 from synthhealth.runstate import RunState, Step, mark_of
 from synthhealth.synthesizer import Synthesizer
@@ -56,7 +56,7 @@ class Job:
         """
         return Synthesizer(
             self.schema,
-            budget=budget_of(self.config, self.schema),
+            budget=spending.budget_of(self.config, self.schema),
             cohort_size=train_size(self.config, self.schema),
             engine=self.config.generator.engine,
             seed=self.config.generator.seed,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from privacy.errors import ConfigError, refusal
 from privacy.randomness import secret_bytes
 
 
@@ -67,6 +70,11 @@ class Output:
         """The secret that decides who is held out; whoever has it can tell members from the rest."""
         return self.internal / "split.key"
 
+    @property
+    def lock(self) -> Path:
+        """Held by the process that fits."""
+        return self.internal / "fit.lock"
+
     def findings(self, step: str) -> Path:
         """The findings of one step, exact and therefore internal."""
         return self.internal / f"findings-{step}.json"
@@ -115,6 +123,28 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
         scratch.replace(path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def held(output: Output) -> Iterator[None]:
+    """Keep other processes from fitting into the same out folder; the lock ends with the process, however it ends.
+
+    Raises ConfigError where another process holds it.
+    """
+    output.internal.mkdir(parents=True, exist_ok=True)
+    with output.lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                refusal(
+                    what=f"out folder {output.out}",
+                    must="be fitted into by one process at a time",
+                    got="another that is at it",
+                    fix="wait for it, or name another `out` folder",
+                )
+            ) from error
+        yield
 
 
 def clear(output: Output) -> None:

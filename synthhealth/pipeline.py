@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import secrets
 import sys
 import time
 from collections.abc import Mapping
@@ -14,7 +15,6 @@ import rfc8785
 from evaluation.finding import Finding
 from privacy.admission import Admission, admit
 from privacy.cohort import Cohort
-from privacy.randomness import secret_bytes
 from privacy.tables import read_table
 from synthhealth import spending
 from synthhealth.artifact import load as load_artifact
@@ -25,7 +25,7 @@ from synthhealth.gathering import gather
 from synthhealth.generators.protocol import Progress, quiet
 from synthhealth.io.csv_files import write_csv
 from synthhealth.job import Job
-from synthhealth.output import clear, write_whole
+from synthhealth.output import clear, held, write_whole
 from synthhealth.planning import planned, synthetic_size
 from synthhealth.progress import within
 from synthhealth.results import Account, Checked, Fitted, Found, NoticeLine, Planned, Ran, Reported, Sampled
@@ -82,17 +82,23 @@ def fit(config: Config, *, again: bool = False, progress: Progress = quiet) -> F
         synthesizer = job.synthesizer()
         job.require_room(synthesizer)
         cohort = _admitted(job, tell).cohort
-        spending.abort_if_open(job.population, job.state.run_id)
-        train, _ = cohort.split(config.data.holdout, key=read_or_make_key(job.output.keys))
-        run_id = secret_bytes(8).hex()
-        clear(job.output)
-        job.state.with_run(run_id, begun=job.mark("fit"), policy=job.policy.sha256).write(job.output)
-        ledger = synthesizer.fit(train, run_id=run_id, progress=tell)
-        write_whole(job.output.ledger, rfc8785.dumps(json.loads(json.dumps(ledger.to_json()))))
-        synthesizer.save(job.output.model)
-        spending.finish_if_open(job.population, run_id)
-        Job.of(config).done("fit", began)
+        with held(job.output):
+            _spend(Job.of(config), synthesizer, cohort, tell)
+            Job.of(config).done("fit", began)
     return _fitted(Job.of(config), time.monotonic() - began)
+
+
+def _spend(job: Job, synthesizer: Synthesizer, cohort: Cohort, progress: Progress) -> None:
+    """The paid part of a fit: its name is on disk before its charge, its model before the charge is closed."""
+    spending.abort_if_open(job.population, job.state.run_id)
+    train, _ = cohort.split(job.config.data.holdout, key=read_or_make_key(job.output.keys))
+    run_id = secrets.token_hex(8)
+    clear(job.output)
+    job.state.with_run(run_id, begun=job.mark("fit"), policy=job.policy.sha256).write(job.output)
+    ledger = synthesizer.fit(train, run_id=run_id, progress=progress)
+    write_whole(job.output.ledger, rfc8785.dumps(json.loads(json.dumps(ledger.to_json()))))
+    synthesizer.save(job.output.model)
+    spending.finish_if_open(job.population, run_id)
 
 
 def _adopt(job: Job) -> bool:

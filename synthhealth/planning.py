@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from privacy.accounting import delta_of, epsilon_of
-from privacy.budget import Budget
 from privacy.events import DiscreteGaussian, DiscreteLaplace, Event, Gaussian, SampledGaussian, Selection, Thresholded
 from privacy.plan import Plan
 from privacy.schema import Schema
@@ -15,15 +14,6 @@ from synthhealth.synthesizer import Synthesizer
 
 PROFILE_AT = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
 FINE, COARSE = 0.01, 0.05
-
-
-def budget_of(config: Config, schema: Schema) -> Budget:
-    """The budget that the config asks for; a delta that was left out follows from the public size of the cohort."""
-    asked = config.budget
-    return Budget(
-        epsilon=asked.epsilon,
-        delta=Budget.default_delta(schema.cohort_size) if asked.delta is None else asked.delta,
-    )
 
 
 def train_size(config: Config, schema: Schema) -> int:

@@ -13,13 +13,25 @@ from synthhealth.config import Config
 from synthhealth.results import Account, EntryLine, PopulationLine
 
 
+def budget_of(config: Config, schema: Schema) -> Budget:
+    """The budget that the config asks for; a delta that was left out follows from the public size of the cohort.
+
+    Privacy: free; reads no rows.
+    """
+    asked = config.budget
+    return Budget(
+        epsilon=asked.epsilon,
+        delta=Budget.default_delta(schema.cohort_size) if asked.delta is None else asked.delta,
+    )
+
+
 def population_of(config: Config, schema: Schema) -> Population:
     """The account that the config names; nothing is opened or written yet.
 
     Privacy: free; reads no rows.
     """
     asked = config.budget
-    delta = Budget.default_delta(schema.cohort_size) if asked.ceiling_delta is None else asked.ceiling_delta
+    delta = budget_of(config, schema).delta if asked.ceiling_delta is None else asked.ceiling_delta
     return Population(
         path=asked.ledger, population_id=asked.population, ceiling=Budget(epsilon=asked.ceiling, delta=delta)
     )

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from synthhealth.output import Output, sweep, write_folder, write_whole
+from privacy.errors import ConfigError
+from synthhealth.output import Output, held, sweep, write_folder, write_whole
 
 
 def test_what_may_leave_and_what_may_not_stand_apart(tmp_path: Path) -> None:
@@ -51,6 +54,26 @@ def test_a_folder_that_fails_half_way_is_absent(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="half way"):
         write_folder(tmp_path / "model", fail)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_process_fits_at_a_time_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:
+    output = Output(out=tmp_path)
+    words = (
+        "import os, sys; from pathlib import Path; from synthhealth.output import Output, held\n"
+        "with held(Output(out=Path(sys.argv[1]))): print('held', flush=True); sys.stdin.read(); os._exit(9)"
+    )
+    root = Path(__file__).parents[2]
+    other = subprocess.Popen(
+        [sys.executable, "-c", words, tmp_path], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(ConfigError, match="one process at a time"):
+            held(output).__enter__()
+    assert other.returncode == 9
+    with held(output):
+        assert output.lock.exists()
 
 
 def test_what_a_kill_leaves_is_swept(tmp_path: Path) -> None:

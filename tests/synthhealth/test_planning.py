@@ -18,7 +18,8 @@ from privacy.events import (
 from privacy.plan import Charge, Plan
 from synthhealth.config import Config
 from synthhealth.generators.simulator import simulated_schema
-from synthhealth.planning import budget_of, noise_of, planned, synthetic_size, times_of, train_size
+from synthhealth.planning import noise_of, planned, synthetic_size, times_of, train_size
+from synthhealth.spending import budget_of
 from synthhealth.synthesizer import Synthesizer
 
 SCHEMA = simulated_schema(20_000)
