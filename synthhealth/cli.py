@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
@@ -200,11 +201,17 @@ def evaluate(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = Fa
 
 
 @app.command(rich_help_panel=STEPS)
-def attack(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = False) -> None:
+def attack(
+    *,
+    config: ConfigFile = HERE,
+    full: Annotated[bool, typer.Option("--full", help="More patients, more doses of each control; slower.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """Try to find the real patients in what was sampled, with controls; the answer stays inside."""
     from synthhealth import pipeline
 
-    _lead(pipeline.attack, config, json=json, quiet=quiet)
+    _lead(partial(pipeline.attack, quick=not full), config, json=json, quiet=quiet)
 
 
 @app.command(rich_help_panel=STEPS)
