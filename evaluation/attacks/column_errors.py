@@ -27,7 +27,7 @@ EPT = Attack(
         knows="one real patient in full, and a sample of other patients of the same population",
         wants="to learn whether that patient was among those the generator learnt from",
     ),
-    citation="German et al. 2025, MIA-EPT, arXiv:2509.13046; calibrated on the reference, not on shadows",
+    citation="German et al. 2025, MIA-EPT; calibrated on the reference, not on shadows",
 )
 ATTACKS = (EPT,)
 

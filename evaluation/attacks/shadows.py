@@ -46,7 +46,7 @@ RMIA_DENSITY = _attack(
 EPT_SHADOW = _attack(
     "mia-ept-shadow",
     "Column errors, weighed by what shadow models taught",
-    "German et al. 2025, MIA-EPT, arXiv:2509.13046",
+    "German et al. 2025, MIA-EPT",
 )
 ENSEMBLE_SHADOW = _attack(
     "ensemble-shadow",

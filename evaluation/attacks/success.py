@@ -19,7 +19,7 @@ def rate_reading(
 ) -> Reading:
     """The reading of an attack that succeeds or fails on each target; `hit` [targets] in 0..1, `chance` its baseline.
 
-    The headline is the residual risk (r - c) / (1 - c) of Anonymeter (Giomi et al. 2023, eq. 5),
+    The headline is the residual risk (r - c) / (1 - c) of Anonymeter (Giomi et al. 2023),
     r the rate on members, c on non-members. The p-value is exact within strata when hits are
     yes or no, else that of a rank test.
 
