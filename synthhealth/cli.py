@@ -232,6 +232,27 @@ def ledger(*, config: ConfigFile = HERE, json: Json = False) -> None:
 
 
 @app.command(rich_help_panel=ACCOUNT)
+def audit(
+    *,
+    config: ConfigFile = HERE,
+    canaries: Annotated[int, typer.Option(min=100, help="Patients planted to be looked for.")] = 2000,
+    runs: Annotated[int, typer.Option(min=16, help="Fits of each tiny world.")] = 16,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Try the engine against its own claim, with canaries; reads no rows. Exit code 5: the claim is falsified."""
+    from synthhealth.audit import page, verdict
+    from synthhealth.config import Config
+    from synthhealth.progress import shown
+
+    _ = page  # the audit's screen registers itself
+    with shown(silent=quiet) as progress:
+        result = verdict.audit(Config.load(config), canaries=canaries, runs=runs, progress=progress)
+    _show(result, json=json)
+    raise typer.Exit(result.exit_code)
+
+
+@app.command(rich_help_panel=ACCOUNT)
 def verify(
     folder: Annotated[Path, typer.Argument(help="A release folder.")],
     *,

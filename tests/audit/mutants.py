@@ -16,12 +16,12 @@ from audit import (
     test_account,
     test_alone,
     test_batches,
+    test_canary_audit,
     test_clip,
     test_coupling,
     test_noise,
     test_release,
     test_replay,
-    test_training_audit,
 )
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -114,17 +114,17 @@ MUTANTS = (
     Mutant(
         name="clip by record, rows unchecked",
         break_it=clips.by_record,
-        killer=test_training_audit.test_records_are_clipped_together,
+        killer=test_canary_audit.test_records_are_clipped_together,
     ),
     Mutant(
         name="clip tripled, seen by canaries",
         break_it=clips.wider(3.0),
-        killer=test_training_audit.test_the_running_code_is_not_falsified,
+        killer=test_canary_audit.test_the_running_code_is_not_falsified,
     ),
     Mutant(
         name="noise of steps x 0.3, seen by canaries",
         break_it=noise.of_steps(0.3),
-        killer=test_training_audit.test_the_running_code_is_not_falsified,
+        killer=test_canary_audit.test_the_running_code_is_not_falsified,
     ),
     Mutant(
         name="loss over the batch's mask (vae)",

@@ -11,8 +11,8 @@ from privacy.budget import Budget
 from privacy.events import SampledGaussian
 from privacy.plan import Charge, calibrate
 from synthhealth.audit.canaries import Flock
+from synthhealth.audit.canary_audit import held_against, steps_with
 from synthhealth.audit.profile_test import Claim
-from synthhealth.audit.training_audit import held_against, steps_with
 
 DELTA = 1e-6
 SHORT = 600  # canaries of the short form
