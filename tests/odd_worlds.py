@@ -85,6 +85,15 @@ ODD_SCHEMAS = {
     + '[columns.age]\nkind = "integer"\nlow = 0\nhigh = 1\n'
     + '[columns.grade]\nkind = "ordinal"\ncodes = ["i", "ii", "iii", "iv"]\nother = true\nmissing = true\n'
     + '[tests."weird name, 2"]\nlow = 0.001\nhigh = 90000\nprecision = 0.001\nscale = "log"\n',
+    "names twice": _HEAD
+    + 'outcomes = ["CRP"]\n'
+    + _unit()
+    + _MIXED
+    + '[columns.CRP]\nkind = "integer"\nlow = 100\nhigh = 180\n'
+    + '[columns.n_draws]\nkind = "integer"\nlow = 0\nhigh = 50\nmissing = true\n'
+    + _LABS
+    + "[tests.age]\nlow = 0\nhigh = 3\nprecision = 0.5\n"
+    + "[tests.last_step]\nlow = 0\nhigh = 3\nprecision = 0.5\n",
     "bounds off the step": _HEAD
     + _unit()
     + '[columns.dose]\nkind = "continuous"\nlow = 0.25\nhigh = 1.96\nprecision = 0.1\n'

@@ -37,7 +37,7 @@ class Codebook:
     @property
     def columns(self) -> tuple[Column, ...]:
         """The columns of the patient table."""
-        outcomes = set(self.layout.schema.outcomes)
+        outcomes = [j for j, slot in enumerate(self.layout.attributes) if slot.name in self.layout.schema.outcomes]
         slots = [*zip(self.layout.attributes, self.attributes, strict=True)]
         if self.tests:
             slots += zip(summary_slots(self.layout), self.summaries, strict=True)
@@ -48,9 +48,9 @@ class Codebook:
                 levels=(slot.levels if bins is None else bins.count) + slot.missing,
                 ordered=slot.ordered,
                 missing=slot.missing,
-                outcome=slot.name in outcomes,
+                outcome=j in outcomes,
             )
-            for slot, bins in slots
+            for j, (slot, bins) in enumerate(slots)
         )
 
     def code(self, cohort: Cohort) -> NDArray[np.int64]:

@@ -93,8 +93,8 @@ def _cells(slot: Slot) -> int:
     return 0 if slot.grid is None else slot.grid.cells
 
 
-def _fine_tables(looks: Looks, layout: Layout) -> dict[str, NoisyTable]:
-    """Counts in the fine cells of each number, missing last where it is allowed, by column name."""
+def _fine_tables(looks: Looks, layout: Layout) -> dict[int, NoisyTable]:
+    """Counts in the fine cells of each number, missing last where it is allowed, by place in the patient table."""
     slots = numeric_slots(layout)
     if not slots:
         return {}
@@ -109,19 +109,20 @@ def _fine_tables(looks: Looks, layout: Layout) -> dict[str, NoisyTable]:
 
     table = looks.histograms("grids", rows)
     pieces = np.split(table.values, np.cumsum(width)[:-1])
-    names = [slot.name for slot in slots]
-    return {name: NoisyTable(values=piece, sigma=table.sigma) for name, piece in zip(names, pieces, strict=True)}
+    # by place and not by name: a column may be called like a test or a summary
+    of_table = [*numeric, *range(len(layout.attributes), len(layout.attributes) + len(slots) - len(numeric))]
+    return {j: NoisyTable(values=piece, sigma=table.sigma) for j, piece in zip(of_table, pieces, strict=True)}
 
 
-def _attribute_book(layout: Layout, fine: dict[str, NoisyTable]) -> Codebook:
-    def bins(slot: Slot) -> Bins:
-        table = fine[slot.name]
-        return Bins.of(table.values[: _cells(slot)], table.sigma, bins=ATTRIBUTE_BINS)
+def _attribute_book(layout: Layout, fine: dict[int, NoisyTable]) -> Codebook:
+    def bins(j: int, slot: Slot) -> Bins:
+        return Bins.of(fine[j].values[: _cells(slot)], fine[j].sigma, bins=ATTRIBUTE_BINS)
 
+    start = len(layout.attributes)
     return Codebook(
         layout=layout,
-        attributes=tuple(bins(slot) if slot.grid is not None else None for slot in layout.attributes),
-        summaries=tuple(bins(slot) for slot in summary_slots(layout)) if layout.tests else (),
+        attributes=tuple(bins(j, slot) if slot.grid is not None else None for j, slot in enumerate(layout.attributes)),
+        summaries=tuple(bins(start + j, slot) for j, slot in enumerate(summary_slots(layout))) if layout.tests else (),
         tests=(),
     )
 
@@ -150,7 +151,7 @@ def clip_norm(records: float, weight: float = 1.0) -> float:
     return HEADROOM * math.sqrt(max(REPEATS * records * weight**2, 1.0))
 
 
-def _one_way(looks: Looks, book: Codebook, fine: dict[str, NoisyTable]) -> tuple[tuple[Floats, ...], float, float]:
+def _one_way(looks: Looks, book: Codebook, fine: dict[int, NoisyTable]) -> tuple[tuple[Floats, ...], float, float]:
     """One-way shares of every column, numbers weighed with their fine histograms; the number of patients; the noise."""
     columns = book.columns
     levels = np.array([column.levels for column in columns])
@@ -158,13 +159,10 @@ def _one_way(looks: Looks, book: Codebook, fine: dict[str, NoisyTable]) -> tuple
     pieces = np.split(table.values, np.cumsum(levels)[:-1])
     # every table counts every patient once; the sum of a table of k cells has noise variance k sigma^2
     patients = float(np.average([piece.sum() for piece in pieces], weights=1.0 / levels))
-    bins = dict(zip([slot.name for slot in book.layout.attributes], book.attributes, strict=True))
-    bins |= dict(zip([slot.name for slot in summary_slots(book.layout)], book.summaries, strict=False))
+    bins = (*book.attributes, *book.summaries)
     shares = []
-    for column, piece in zip(columns, pieces, strict=True):
-        counts = piece
-        if column.name in fine:
-            counts = _weighed(piece, table.sigma, fine[column.name], bins[column.name])
+    for j, piece in enumerate(pieces):
+        counts = _weighed(piece, table.sigma, fine[j], bins[j]) if j in fine else piece
         share = np.maximum(project(counts), SHARE_FLOOR)
         shares.append(share / share.sum())
     return tuple(shares), max(patients, 1.0), table.sigma

@@ -103,6 +103,9 @@ def test_the_table_ends_with_the_free_columns_when_there_are_no_tests():
 def test_outcomes_are_marked(six_schema: Schema):
     book = book_of(six_schema, np.random.default_rng(0))
     assert [column.name for column in book.columns if column.outcome] == ["died"]
+    # a test that is called like an outcome is none
+    twice = book_of(odd_cohort("names twice").schema, np.random.default_rng(0))
+    assert [column.outcome for column in twice.columns if column.name == "CRP"] == [True, False]
 
 
 def test_a_mean_is_that_of_the_cells_under_their_density(six_schema: Schema):
