@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _TREES = 20
-_MOST_ROWS = 5_000
+_MOST_ROWS = 10_000
 ATTRIBUTE = Attack(
     test="attribute-inference",
     title="A secret predicted from everything else",
