@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-import secrets
 import sys
 import time
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ import rfc8785
 from evaluation.finding import Finding
 from privacy.admission import Admission, admit
 from privacy.cohort import Cohort
+from privacy.randomness import secret_bytes
 from privacy.tables import read_table
 from synthhealth import spending
 from synthhealth.artifact import load as load_artifact
@@ -92,7 +92,7 @@ def _spend(job: Job, synthesizer: Synthesizer, cohort: Cohort, progress: Progres
     """The paid part of a fit: its name is on disk before its charge, its model before the charge is closed."""
     spending.abort_if_open(job.population, job.state.run_id)
     train, _ = cohort.split(job.config.data.holdout, key=read_or_make_key(job.output.keys))
-    run_id = secrets.token_hex(8)
+    run_id = secret_bytes(8).hex()
     clear(job.output)
     job.state.with_run(run_id, begun=job.mark("fit"), policy=job.policy.sha256).write(job.output)
     ledger = synthesizer.fit(train, run_id=run_id, progress=progress)
