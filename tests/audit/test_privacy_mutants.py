@@ -271,7 +271,7 @@ def test_a_named_test_notices_the_break(mutant: Mutant, copy: Path):
         result = run(copy, mutant.killer)
     finally:
         (copy / mutant.file).write_text(source, encoding="utf-8")
-    print(f"{'killed' if result.returncode == 1 else 'SURVIVED'}  {mutant.name:45} {mutant.killer}")  # noqa: T201
+    print(f"{'killed' if result.returncode == 1 else 'SURVIVED'}  {mutant.name:45} {mutant.killer}")
     assert result.returncode == 1, result.stdout[-2_000:] + result.stderr[-2_000:]
 
 
