@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +19,11 @@ from evaluation.attacks.stage import Stage
 from evaluation.attacks.suite import SUITE, attack, examine
 from evaluation.attacks.verdict import FAMILY_ALPHA
 from evaluation.attacks.whole import WHOLE
+from evaluation.embedding import Metric, embed
 from evaluation.exhibit import Exhibit
 from evaluation.finding import Family, Finding, ThreatModel, Verdict
+from evaluation.neighbours import nearest
+from synthhealth.findings_file import read_findings, write_findings
 
 N = 900
 EVERY = (*(one.test for call in SUITE for one in call.attacks), ENSEMBLE.test)
@@ -142,6 +146,25 @@ def test_copies_of_two_percent_are_a_leak():
     found = [one.test for one in examine(exhibit, calls) if one.verdict is Verdict.LEAK]
     assert "exact-duplicates" in found
     assert {"dcr", "nndr", "knn-density-1"} & set(found)
+
+
+def test_a_filter_that_keeps_its_distance_from_train_is_a_leak():
+    train, holdout, reference, fresh = (lab_cohort(1500, seed) for seed in range(30, 34))
+    metric = Metric.of(embed(reference))
+    distance = nearest(metric(embed(fresh)).points, metric(embed(train)).points, 1).nearest
+    kept = fresh.take(np.flatnonzero(distance > np.quantile(distance, 0.4)))
+    calls = tuple(call for call in SUITE if call.attacks[0].test == "dcr")
+    exhibit = Exhibit(train=train, holdout=holdout, reference=reference, synthetic=renamed(kept))
+    finding = _by_test(examine(exhibit, calls))["dcr"]
+    assert finding.verdict is Verdict.LEAK
+    assert finding.headline.value is not None
+    assert finding.headline.value < 0.5
+
+
+def test_findings_come_back_from_disk_as_they_were(on_fresh: dict[str, Finding], tmp_path: Path):
+    findings = tuple(on_fresh.values())
+    write_findings(tmp_path / "findings.json", findings)
+    assert read_findings(tmp_path / "findings.json") == findings
 
 
 def test_labs_redrawn_across_patients_are_a_leak():
