@@ -33,6 +33,8 @@ from synthhealth.generators.teacher import Teacher, learn
 Floats = NDArray[np.float64]
 PANELS = 0.20
 DREAMERS = 3_000
+MOST_DRAWS = 400_000
+MOST_OF_ONE = 2_000
 ROUNDS = 3
 
 
@@ -98,13 +100,17 @@ def restore(schema: Schema, state: ModelState) -> Model:
 
 
 def dreamers(teacher: Teacher, rng: np.random.Generator, *, latent: int = 0) -> Sketch:
-    """Sketches of DREAMERS patients, to dream on while fitting.
+    """Sketches of DREAMERS patients, to dream on while fitting; fewer where they would have too many draws.
+
+    Where noise covers the number of draws, a generous cap of records alone bounds it.
 
     Privacy: free; post-processing.
     """
     codes, _ = teacher.decoder.sample(DREAMERS, rng)
     last_step = teacher.book.last_step(teacher.book.patients(codes, rng))
-    return teacher.book.sketch(codes, rng.normal(size=(DREAMERS, latent)), last_step, rng)
+    sketch = teacher.book.sketch(codes, rng.normal(size=(DREAMERS, latent)), last_step, rng)
+    sketch = replace(sketch, count=np.minimum(sketch.count, MOST_OF_ONE))
+    return sketch.take(np.flatnonzero(np.cumsum(sketch.count) <= MOST_DRAWS))
 
 
 def blank_heads(teacher: Teacher, *, latent: int) -> Heads:

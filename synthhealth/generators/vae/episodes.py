@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from synthhealth.generators.events.values import KERNEL, LEVEL_BASIS, ValueHead,
 
 Floats = NDArray[np.float64]
 Tensor = torch.Tensor
+MOST_CELLS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +58,28 @@ class Episodes:
             latent=latent,
         )
 
+    def without_records(self) -> Episodes:
+        """The same draws without their records, for a decoder of panels alone."""
+        draws = replace(self.draws, draw=self.draws.draw[:0], test=self.draws.test[:0], cell=self.draws.cell[:0])
+        return replace(
+            self, draws=draws, chains=replace(self.chains, bin=self.chains.bin[:0], last=self.chains.last[:0])
+        )
+
     def blocks(self, rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
-        """The patients `rows`, `size` at a time."""
-        for start in range(0, len(rows), size):
-            yield rows[start : start + size]
+        """The patients `rows`, `size` at a time; fewer where one has so many records that padding costs memory.
+
+        Privacy: internal only, when the draws are real; only what treats each patient alone may be made of a block.
+        """
+        records = np.bincount(self.draws.record_owner, minlength=self.draws.patients)
+        long = np.maximum(np.maximum(self.draws.per_patient(), records), 1)[rows]
+        start = 0
+        while start < len(rows):
+            cells = np.maximum.accumulate(long[start : start + size]) * np.arange(
+                1, len(long[start : start + size]) + 1
+            )
+            stop = start + max(1, int(np.searchsorted(cells, MOST_CELLS, side="right")))
+            yield rows[start:stop]
+            start = stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,8 @@ def gradient_blocks(
     Privacy: internal only, when the episodes are real; each row is its own patient's.
     """
     model = GradSampleModule(EventDecoder(heads, panels=panels, values=values), loss_reduction="sum")
+    if not values:
+        episodes = episodes.without_records()
     for block in episodes.blocks(rows, PATIENTS_A_BLOCK):
         batch = Batch.of(episodes, block, heads.values)
         yield -gradient_rows(model, model(batch), len(block)).numpy()
