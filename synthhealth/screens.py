@@ -9,11 +9,13 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from evaluation.finding import Verdict
 from synthhealth.page import fact_grid, headed, ruled_table
 from synthhealth.progress import duration
 from synthhealth.results import (
     Account,
     Checked,
+    FindingLine,
     Fitted,
     Found,
     NewKey,
@@ -29,6 +31,7 @@ from synthhealth.results import (
 )
 
 UNSAFE = "UNSAFE: this engine is not private; nothing it writes may leave"
+_LARGE = 10.0
 _INTERNAL = "internal: exact numbers about real patients stand here"
 _OUTCOME_STYLE = {"pass": "bold green", "review": "bold yellow", "fail": "bold red"}
 _GRADE_STYLE = {"fine": "green", "coarse": "yellow", "too small": "bold red"}
@@ -55,7 +58,9 @@ def screen(result: Result) -> RenderableType:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if abs(value) < _LARGE else f"{value:,.1f}"
 
 
 @screen.register
@@ -150,19 +155,27 @@ def _sampled(result: Sampled) -> RenderableType:
 
 @screen.register
 def _found(result: Found) -> RenderableType:
-    parts: list[RenderableType] = []
-    for family in dict.fromkeys(line.family for line in result.findings):
-        table = ruled_table(
-            family, "value", "95 % interval", "floor", "ceiling", "verdict", numbers=("value", "floor", "ceiling")
-        )
-        for line in (line for line in result.findings if line.family == family):
-            interval = "-" if line.low is None else f"{_number(line.low)} to {_number(line.high)}"
-            name = f"{line.title}: {line.subject}" if line.subject else line.title
-            table.add_row(
-                name, _number(line.value), interval, _number(line.floor), _number(line.ceiling), line.verdict.lower()
-            )
-        parts.append(table)
+    families = dict.fromkeys(line.family for line in result.findings)
+    parts = [_family(family, [line for line in result.findings if line.family == family]) for family in families]
     return headed(result.step, _INTERNAL, *parts, fact_grid(("written to", result.file)))
+
+
+def _family(family: str, lines: list[FindingLine]) -> Table:
+    """One chapter's findings, without the columns that would stand empty in it."""
+    judged = [line for line in lines if line.verdict != Verdict.MEASURED]
+    bounds = [name for name in ("floor", "ceiling") if any(_bound(line, name) is not None for line in lines)]
+    verdict = ["verdict"] if judged else []
+    grid = ruled_table(family, "value", "95 % interval", *bounds, *verdict, numbers=("value", "floor", "ceiling"))
+    for line in lines:
+        title = line.title if line.subject in line.title else f"{line.title}: {line.subject}"
+        interval = "-" if line.low is None else f"{_number(line.low)} to {_number(line.high)}"
+        beside = [_number(_bound(line, name)) for name in bounds]
+        grid.add_row(title, _number(line.value), interval, *beside, *([line.verdict.lower()] if judged else []))
+    return grid
+
+
+def _bound(line: FindingLine, name: str) -> float | None:
+    return line.floor if name == "floor" else line.ceiling
 
 
 @screen.register
