@@ -17,6 +17,8 @@ _SPOKEN = {
     HOLDS: Text("not falsified, and a planted leak was found out", style="green"),
 }
 
+_NUMBERS = ("FPR", "FNR", "proven", "ceiling", "estimate", "from", "to")
+
 
 @screen.register
 def _audited(result: Audited) -> RenderableType:
@@ -25,9 +27,7 @@ def _audited(result: Audited) -> RenderableType:
         ("claimed", f"epsilon {result.claimed:.4g} of the plan's {result.epsilon:.4g}, at delta {result.delta:g}"),
         ("chance of a false alarm", f"{result.alpha:.0%} at most for each test"),
     )
-    tests = ruled_table(
-        "canaries", "FPR", "FNR", "proven", "ceiling", "estimate", "interval", "", numbers=("FPR", "FNR")
-    )
+    tests = ruled_table("canaries", "FPR", "FNR", "proven", "ceiling", "estimate", "from", "to", "", numbers=_NUMBERS)
     for line in result.tests:
         tests.add_row(
             line.who,
@@ -36,10 +36,14 @@ def _audited(result: Audited) -> RenderableType:
             f"{line.proven:.2f}",
             f"{line.ceiling:.2f}",
             f"{line.estimate:.2f}",
-            f"{line.low:.2f} to {line.high:.2f}",
+            f"{line.low:.2f}",
+            f"{line.high:.2f}",
             "falsifies" if line.falsified else "holds",
         )
-    tests.caption = "epsilons; proven: without any assumption; ceiling: the most that so few canaries could prove"
+    tests.caption = (
+        "epsilons; proven: without any assumption; ceiling: the most that so few canaries could prove; "
+        "estimate: of a Gaussian mechanism, with its interval; planted leak: patients who come and go by threes"
+    )
     tests.caption_style, tests.caption_justify = "dim", "left"
     worlds = ruled_table(
         "tiny worlds, one patient apart", "runs", "compared", "in one only", numbers=("runs", "compared")

@@ -95,7 +95,7 @@ def profile_test(members: Floats, others: Floats, claim: Claim, *, alpha: float 
     if min(half, other_half) < 1:
         raise ValueError(f"a test needs at least 2 scores a side; got {len(members)} and {len(others)}")
     levels = np.linspace(0.02, 0.98, THRESHOLDS)
-    thresholds = np.quantile(np.concatenate([members[:half], others[:other_half]]), levels)
+    thresholds = np.quantile(np.concatenate([members[:half], others[:other_half]]), levels, method="lower")
     chosen = _Counts.of(members[:half], others[:other_half], thresholds)
     loudest = int(np.argmax(claim.excess(*chosen.above(alpha))))
     counts = _Counts.of(members[half:], others[other_half:], thresholds[[loudest, THRESHOLDS // 2]])

@@ -9,7 +9,7 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from privacy.randomness import public
 from privacy.schema import Category, Schema
 from synthhealth.audit.profile_test import ALPHA, Claim, ProfileTest, profile_test
 from synthhealth.engines import make_engine
+from synthhealth.generators.dpsgd.engine import DpsgdEngine
 from synthhealth.generators.protocol import Engine, EngineName, Model, Progress, quiet
 
 Floats = NDArray[np.float64]
@@ -34,6 +35,7 @@ ORDINARY = 12
 DRAWN = 40
 EVENT_ALPHA = 1e-6
 SEED = 0
+STEPS = 5
 SCHEMA = Schema.parse(
     """
 name = "tiny"
@@ -196,12 +198,13 @@ def scan(
 
 
 def tiny_engine(name: EngineName) -> Engine:
-    """The engine as it ships, on the tiny schema.
+    """The engine as it ships, on the tiny schema; private steps are few, so that many fits take minutes.
 
     Privacy: free; reads no rows.
     """
     budget = Budget(epsilon=EPSILON, delta=DELTA)
-    return make_engine(name, SCHEMA, budget, cohort_size=SCHEMA.cohort_size, seed=SEED)
+    engine = make_engine(name, SCHEMA, budget, cohort_size=SCHEMA.cohort_size, seed=SEED)
+    return replace(engine, recipe=replace(engine.recipe, steps=STEPS)) if isinstance(engine, DpsgdEngine) else engine
 
 
 def observe(engine: Engine, plan: Plan, tables: Tables) -> Observation:

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from privacy.errors import CheckError, ConfigError, refusal
 from privacy.events import SampledGaussian
 from privacy.plan import Plan
-from synthhealth.audit.canaries import PLANTED
 from synthhealth.audit.canary_audit import CANARIES, CanaryAudit, audit_engine, audit_sums
 from synthhealth.audit.profile_test import ProfileTest
 from synthhealth.audit.tiny_world import EXTREMES, Scan, scan
@@ -104,7 +103,8 @@ class ScanLine(Result):
 class Audited(Result):
     """What `audit` found; `plan` is the fingerprint of the plan it is about.
 
-    `tests` are all canaries, each kind of them, and the planted leak that must be found out.
+    `tests` are all canaries, those with one row, those with more records than the cap, and a
+    planted leak that must be found out: patients who are in or out three at a time.
     The verdict is "falsified", "no power" where the planted leak was missed, or "not falsified".
     """
 
@@ -196,10 +196,10 @@ def _told(engine: EngineName, what: str, plan: Plan, found: CanaryAudit, scans: 
         canaries=found.canaries,
         alpha=found.found.alpha,
         tests=(
-            CanaryLine.of("all canaries", found.found),
-            CanaryLine.of("one row each", found.static),
-            CanaryLine.of("over the cap of records", found.heavy),
-            CanaryLine.of(f"planted leak: {PLANTED} patients a coin", found.control),
+            CanaryLine.of("all", found.found),
+            CanaryLine.of("one row", found.static),
+            CanaryLine.of("over the cap", found.heavy),
+            CanaryLine.of("planted leak", found.control),
         ),
         scans=tuple(ScanLine.of(one) for one in scans),
         verdict=FALSIFIED if falsified else HOLDS if found.control.falsified else POWERLESS,
