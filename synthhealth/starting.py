@@ -82,15 +82,15 @@ def start(folder: Path, *, tests: Path | None = None) -> Started:
             )
     for path, text in wanted.items():
         write_whole(path, text)
-    config = folder / CONFIG_FILE
     return Started(
         files=tuple(str(path) for path in wanted),
         next_steps=(
-            f"Describe your tables in {folder / SCHEMA_FILE}: from the data dictionary, never from the rows.",
-            f"Name your files and your budget in {config}.",
-            f"synthhealth plan --config {config}    what it will cost, before any row is read",
-            f"synthhealth check --config {config}   whether the tables keep the schema's rules",
-            f"synthhealth run --config {config}     everything, up to the report",
+            f"Go to {folder} and put your tables there, as patients.csv and labs.csv.",
+            f"Describe them in {SCHEMA_FILE}: from the data dictionary, never from the rows.",
+            f"Set the budget in {CONFIG_FILE}.",
+            "synthhealth plan: what it will cost, before any row is read.",
+            "synthhealth check: whether the tables keep the schema's rules.",
+            "synthhealth run: everything, up to the report.",
         ),
     )
 
