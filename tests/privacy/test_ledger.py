@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_world import CAP, charge, cohort_of, gate_of, patients, plan_of, without
 
-from privacy.errors import BudgetError, ConfigError
+from privacy.errors import BudgetError, CheckError, ConfigError
 from privacy.events import DiscreteLaplace, Gaussian
 from privacy.gate import Gate
 from privacy.ledger import Ledger, Receipt
@@ -129,6 +129,23 @@ def test_a_cohort_beyond_the_proof_is_refused_without_its_size(monkeypatch: pyte
     cohort = cohort_of([(str(i), 0, 1.0, 0) for i in range(3)])
     with pytest.raises(ConfigError, match=r"at most 2 patients.*got more"):
         gate_of(cohort, TWO)
+
+
+def test_rows_opened_for_nothing_end_every_promise():
+    gate = gate_of(cohort_of([("a", 0, 30.0, 2)]), {})
+    assert gate.ledger.guarantee().epsilon == 0.0
+    assert gate.open_unprotected().ids.tolist() == ["a"]
+    assert gate.ledger.exposed
+    assert gate.ledger.to_json()["guarantee"] is None
+    with pytest.raises(CheckError, match="paid for each look"):
+        gate.ledger.guarantee()
+
+
+def test_a_run_that_pays_cannot_look_for_nothing():
+    gate = gate_of(cohort_of([("a", 0, 30.0, 2)]), TWO)
+    with pytest.raises(BudgetError, match="belong to a run that promises nothing"):
+        gate.open_unprotected()
+    assert gate.ledger.guarantee().epsilon > 0
 
 
 def test_a_receipt_does_not_show_its_token():

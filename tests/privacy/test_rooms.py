@@ -88,6 +88,13 @@ def test_the_gate_is_opened_where_money_is_spent():
     assert openers == SPENDING
 
 
+def test_rows_are_opened_for_nothing_by_the_unsafe_engine_alone():
+    assert {name for name, tree in TREES.items() if calls(tree, "open_unprotected")} == {
+        "synthhealth/generators/dpsgd/unprotected.py"
+    }
+    assert {name for name, tree in TREES.items() if calls(tree, "expose")} == {"privacy/gate.py"}
+
+
 def test_receipts_are_redeemed_at_the_gate_alone():
     assert {name for name, tree in TREES.items() if calls(tree, "redeem")} == {"privacy/gate.py"}
 
