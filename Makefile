@@ -9,6 +9,11 @@ WORKERS ?= 2
 # Torch's own threads are fewer than the workers deserve: two cores are shared by all of them.
 export OMP_NUM_THREADS ?= 1
 
+# These are run, and printed, by the kill table itself.
+IN_THE_KILL_TABLE := $(foreach test,test_mutants.py::test_a_break_of_a_whole_fit_is_noticed \
+	test_mutants.py::test_without_a_break_nothing_is_noticed \
+	test_privacy_mutants.py::test_a_named_test_notices_the_break,--deselect tests/audit/$(test))
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format types imports pytest audit bench docs-check clean
 
@@ -37,8 +42,9 @@ imports: $(VENV)/dev.ready ## the direction of imports
 pytest: $(VENV)/dev.ready ## tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
 
-audit: $(VENV)/dev.ready ## the long checks of the privacy promise
-	$(BIN)/python -m pytest -m slow tests
+audit: $(VENV)/dev.ready ## the long checks of the privacy promise: deliberate breaks, canaries, tiny worlds
+	PYTHONPATH=tests $(BIN)/python -m audit.kill_table
+	$(BIN)/python -m pytest -m slow tests $(IN_THE_KILL_TABLE)
 
 bench: $(VENV)/demo.ready ## how long the demo takes and how much memory it needs
 	/usr/bin/env time -v $(BIN)/synthhealth demo --out out/bench $(ARGS)

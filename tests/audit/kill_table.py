@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 
 import torch
+from audit import test_privacy_mutants as rooms
 from audit.mutants import MUTANTS, Mutant, survives
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "mutants.md"
+ABOUT = """# The kill table
+
+Each line is a deliberate break of the code, and the test that notices it. `make audit` puts the
+breaks in one after the other, runs the tests, and prints which were noticed; it ends with an error
+if one was not, or if a test fails without a break. How the tests work stands in
+[Auditing](../explanation/auditing.md).
+
+## Breaks of the running code
+Put on in memory, in `tests/audit/mutants.py`; the tests stand in `tests/audit/`.
+
+| break | noticed by |
+|---|---|
+"""
+SOURCE = """
+## Breaks of the privacy rooms' source
+Written into a copy of the source, in `tests/audit/test_privacy_mutants.py`; the tests stand in `tests/privacy/`.
+
+| break | noticed by |
+|---|---|
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One mutant's fate."""
 
-    mutant: Mutant
+    name: str
+    killer: str
     killed: bool
     seconds: float
 
@@ -25,7 +52,17 @@ def fates(mutants: Iterable[Mutant]) -> Iterable[Line]:
     for mutant in mutants:
         began = time.monotonic()
         killed = not survives(mutant)
-        yield Line(mutant=mutant, killed=killed, seconds=time.monotonic() - began)
+        yield Line(name=mutant.name, killer=mutant.killed_by, killed=killed, seconds=time.monotonic() - began)
+
+
+def fates_of_rooms() -> Iterable[Line]:
+    """The same for the breaks that are written into a copy of the source."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = rooms.copied(Path(folder))
+        for mutant in rooms.MUTANTS:
+            began = time.monotonic()
+            killed = rooms.broken(mutant, copy).returncode == 1
+            yield Line(name=mutant.name, killer=mutant.killer, killed=killed, seconds=time.monotonic() - began)
 
 
 def unbroken() -> list[str]:
@@ -39,15 +76,25 @@ def unbroken() -> list[str]:
     return failing
 
 
-def main() -> int:
-    """The table; the exit code is 1 where a mutant survives or a killer fails without one."""
+def page() -> str:
+    """The published list of both registries."""
+    ours = (f"| {mutant.name} | `{mutant.killed_by}` |\n" for mutant in MUTANTS)
+    theirs = (f"| {mutant.name} | `{mutant.killer}` |\n" for mutant in rooms.MUTANTS)
+    return ABOUT + "".join(ours) + SOURCE + "".join(theirs)
+
+
+def main(words: list[str]) -> int:
+    """The table; the exit code is 1 where a mutant survives or a killer fails without one. `--page` writes the list."""
+    if "--page" in words:
+        PAGE.write_text(page(), encoding="utf-8")
+        return 0
     torch.set_num_threads(1)
-    wide = max(len(mutant.name) for mutant in MUTANTS)
+    wide = max(len(mutant.name) for mutant in (*MUTANTS, *rooms.MUTANTS))
     lines = []
-    for line in fates(MUTANTS):
+    for line in chain(fates(MUTANTS), fates_of_rooms()):
         lines.append(line)
         mark = "killed  " if line.killed else "SURVIVED"
-        print(f"{mark}  {line.mutant.name:{wide}}  {line.mutant.killed_by}  ({line.seconds:.1f} s)", flush=True)
+        print(f"{mark}  {line.name:{wide}}  {line.killer}  ({line.seconds:.1f} s)", flush=True)
     failing = unbroken()
     print(f"{sum(line.killed for line in lines)} of {len(lines)} mutants killed")
     print("without a break all killers pass" if not failing else f"FAILING without a break: {', '.join(failing)}")
@@ -55,4 +102,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

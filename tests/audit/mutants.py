@@ -115,6 +115,7 @@ MUTANTS = (
         name="clip by record, rows unchecked",
         break_it=clips.by_record,
         killer=test_canary_audit.test_records_are_clipped_together,
+        slow=True,
     ),
     Mutant(
         name="clip tripled, seen by canaries",
@@ -130,6 +131,7 @@ MUTANTS = (
         name="loss over the batch's mask (vae)",
         break_it=engines.loss_over_the_mask_of_the_vae,
         killer=test_coupling.test_in_a_vae_fit_no_patients_row_knows_another,
+        slow=True,
     ),
     Mutant(
         name="loss over the batch's mask (vae-dpsgd)",
@@ -155,6 +157,7 @@ MUTANTS = (
         name="features from neighbouring rows",
         break_it=engines.neighbours_leak,
         killer=test_coupling.test_in_a_marginal_fit_no_patients_row_knows_another,
+        slow=True,
     ),
     Mutant(
         name="rate from len(data)",
@@ -180,6 +183,7 @@ MUTANTS = (
         name="normaliser from len(data)",
         break_it=engines.normaliser_from_rows,
         killer=test_replay.test_a_vae_dpsgd_is_made_of_its_releases_alone,
+        slow=True,
     ),
     Mutant(
         name="steps from len(data)",
@@ -195,31 +199,37 @@ MUTANTS = (
         name="best of 8 on the real loss",
         break_it=engines.best_of_eight,
         killer=test_replay.test_a_marginal_model_is_made_of_its_releases_alone,
+        slow=True,
     ),
     Mutant(
         name="bounds from data",
         break_it=engines.bounds_from_rows,
         killer=test_replay.test_a_marginal_model_is_made_of_its_releases_alone,
+        slow=True,
     ),
     Mutant(
         name="clip norm from data",
         break_it=engines.norm_from_rows,
         killer=test_replay.test_a_vae_is_made_of_its_releases_alone,
+        slow=True,
     ),
     Mutant(
         name="similarity filter",
         break_it=engines.similarity_filter,
         killer=test_replay.test_a_marginal_model_is_made_of_its_releases_alone,
+        slow=True,
     ),
     Mutant(
         name="exact number of patients on the screen",
         break_it=engines.number_told,
         killer=test_replay.test_a_marginal_model_is_made_of_its_releases_alone,
+        slow=True,
     ),
     Mutant(
         name="a look that was not paid for",
         break_it=engines.unpaid_look,
         killer=test_account.test_rows_are_seen_as_often_as_they_were_paid_for,
+        slow=True,
     ),
     Mutant(
         name="vocabulary from data",

@@ -252,26 +252,34 @@ def run(folder: Path, killer: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("mutants")
+def copied(folder: Path) -> Path:
+    """The source and the tests, where they may be broken."""
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     return folder
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_named_test_notices_the_break(mutant: Mutant, copy: Path):
+def broken(mutant: Mutant, copy: Path) -> subprocess.CompletedProcess[str]:
+    """How the killer fares while the break stands in the copy's source."""
     source = (copy / mutant.file).read_text(encoding="utf-8")
     assert source.count(mutant.old) == 1
     try:
         (copy / mutant.file).write_text(source.replace(mutant.old, mutant.new), encoding="utf-8")
-        result = run(copy, mutant.killer)
+        return run(copy, mutant.killer)
     finally:
         (copy / mutant.file).write_text(source, encoding="utf-8")
-    print(f"{'killed' if result.returncode == 1 else 'SURVIVED'}  {mutant.name:45} {mutant.killer}")
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copied(tmp_path_factory.mktemp("mutants"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_named_test_notices_the_break(mutant: Mutant, copy: Path):
+    result = broken(mutant, copy)
     assert result.returncode == 1, result.stdout[-2_000:] + result.stderr[-2_000:]
 
 
