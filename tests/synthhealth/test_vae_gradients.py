@@ -100,6 +100,23 @@ def test_the_size_of_a_block_does_not_show(monkeypatch: pytest.MonkeyPatch, size
     assert_close(rows_of(heads, episodes, np.arange(12), BOTH), whole)
 
 
+@pytest.mark.parametrize("most", [1, 20, 10**6])
+def test_blocks_hold_everybody_in_order_and_no_more_padding_than_memory_allows(
+    monkeypatch: pytest.MonkeyPatch, most: int
+):
+    _, episodes = night(5, n=40)
+    monkeypatch.setattr("synthhealth.generators.vae.episodes.MOST_CELLS", most)
+    rows = np.random.default_rng(0).permutation(40)[:33]
+    blocks = list(episodes.blocks(rows, 10))
+    assert np.array_equal(np.concatenate(blocks), rows)
+    long = np.bincount(episodes.draws.record_owner, minlength=40)
+    for block in blocks:
+        assert 1 <= len(block) <= 10
+        assert len(block) == 1 or len(block) * long[block].max() <= most
+    if most == 10**6:
+        assert [len(block) for block in blocks] == [10, 10, 10, 3]
+
+
 def padded(table: torch.Tensor, more: int) -> torch.Tensor:
     """Further padding after the draws or records of every patient."""
     return torch.cat([table, torch.zeros(table.shape[0], more, *table.shape[2:], dtype=table.dtype)], dim=1)
