@@ -121,7 +121,9 @@ def noisy_second_moments(
     rows = gate.open(gate.ledger.spend(name))
     total = np.zeros(weights.shape)
     for block in blocks(rows):
-        scores = np.asarray(query(block), dtype=np.float64)
+        scores = np.array(query(block), dtype=np.float64)
+        if scores.shape != (len(block), len(weights)):
+            raise TypeError(f"the query of {name!r} must return [patients, {len(weights)}]")
         scores[~np.isfinite(scores).all(axis=1)] = 0.0
         scores = np.clip(scores, -_MOST_SCORE, _MOST_SCORE)
         squares = scores**2
