@@ -31,6 +31,7 @@ def lab_cohorts(draw: st.DrawFn, *, least: int = 1) -> tuple[Cohort, Codebook]:
     return cohort, book_of(schema, np.random.default_rng(draw(st.integers(0, 2**32 - 1))))
 
 
+@settings(max_examples=25)
 @given(lab_cohorts())
 def test_chains_are_those_of_a_plain_loop(case: tuple[Cohort, Codebook]):
     cohort, book = case
@@ -47,6 +48,7 @@ def test_chains_are_those_of_a_plain_loop(case: tuple[Cohort, Codebook]):
         last[owner, test] = mine
 
 
+@settings(max_examples=25)
 @given(lab_cohorts())
 def test_levels_are_classes_of_the_mean_bin(case: tuple[Cohort, Codebook]):
     cohort, book = case
@@ -65,6 +67,7 @@ def test_levels_are_classes_of_the_mean_bin(case: tuple[Cohort, Codebook]):
                 )
 
 
+@settings(max_examples=25)
 @given(lab_cohorts())
 def test_summaries_are_those_of_a_plain_loop(case: tuple[Cohort, Codebook]):
     cohort, book = case
@@ -127,7 +130,7 @@ def assert_coupled(cohort: Cohort, book: Codebook, gone: int) -> None:
         assert rows[stay].tobytes() == part[name].tobytes(), name
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(lab_cohorts(least=2), st.data())
 def test_no_row_changes_by_a_bit_when_another_patient_goes(case: tuple[Cohort, Codebook], data: st.DataObject):
     assert_coupled(*case, gone=data.draw(st.integers(0, len(case[0]) - 1)))
