@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from synthhealth import __version__, spending
+from synthhealth.audit.answer import audit_of
 from synthhealth.findings_file import read_findings
 from synthhealth.job import Job
 from synthhealth.output import write_whole
@@ -33,10 +34,10 @@ def gather(job: Job) -> Evidence:
     Privacy: internal only, because of the findings.
     """
     write_whole(job.output.policy, job.policy.content)
-    asked = job.config.release
+    asked, ledger_json = job.config.release, job.output.ledger.read_bytes()
     return Evidence(
         schema=job.schema,
-        ledger_json=job.output.ledger.read_bytes(),
+        ledger_json=ledger_json,
         engine=EngineFacts(name=job.config.generator.engine, private=job.output.private, settings=_settings(job)),
         practices=BUILT_IN if job.output.private else NO_PROMISE,
         policy=job.policy,
@@ -53,6 +54,7 @@ def gather(job: Job) -> Evidence:
         files=released(job),
         findings=(*read_findings(job.output.findings("evaluate")), *read_findings(job.output.findings("attack"))),
         population=spending.standing_of(job.population) if job.output.private else None,
+        audit=audit_of(job.output.internal, ledger_json),
         commitment=_commitment(job),
     )
 

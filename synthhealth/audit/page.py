@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import RenderableType
 from rich.text import Text
 
-from synthhealth.audit.verdict import FALSIFIED, HOLDS, POWERLESS, Audited
+from synthhealth.audit.answer import FALSIFIED, HOLDS, POWERLESS, Audited
 from synthhealth.page import fact_grid, headed, ruled_table
 from synthhealth.screens import screen
 

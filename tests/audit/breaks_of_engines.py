@@ -26,6 +26,7 @@ from synthhealth.generators.training import Gradients, Room, Training
 from synthhealth.generators.vae import wake
 
 Floats = NDArray[np.float64]
+Break = Callable[[pytest.MonkeyPatch], None]
 Fit = Callable[[MarginalEngine, Gate, Progress], Model]
 
 

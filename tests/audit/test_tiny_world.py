@@ -8,11 +8,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from audit import breaks_of_engines as engines
 from audit.tape import short_dreams
 from scipy.stats import binom
 
+from privacy import mechanisms
 from privacy.budget import Budget
-from privacy.plan import Plan
+from privacy.plan import Plan, calibrate
 from synthhealth.audit.tiny_world import (
     DELTA,
     EPSILON,
@@ -39,8 +41,34 @@ def scanned(patient: str, *, runs: int = RUNS, name: EngineName = "marginal") ->
         return scan(name, patient, runs=runs)
 
 
-def test_nothing_happens_in_one_world_only():
+def test_nothing_happens_in_one_world_only(monkeypatch: pytest.MonkeyPatch):
+    chance = np.random.default_rng()  # the law of the noise is not what is tried here, and diffprivlib takes its time
+    monkeypatch.setattr(
+        mechanisms, "_discrete_gaussian", lambda counts, s: (counts + np.rint(chance.normal(0, s, len(counts))), s)
+    )
     assert scanned("beyond all bounds").suspects == ()
+
+
+def of_structure(leak: engines.Break | None) -> list[str]:
+    """What parts the worlds in messages and in the shapes of grids, where one run shows what every run does."""
+    with pytest.MonkeyPatch.context() as patch:
+        if leak is not None:
+            leak(patch)
+        without, within = (observed(tables) for tables in worlds("beyond all bounds"))
+    public = ("line", "meta", "drawn", "array attributes")
+    return [event for event in without.events ^ within.events if event.startswith(public)]
+
+
+def test_leaks_of_structure_part_the_worlds():
+    assert of_structure(None) == []
+    assert sorted(of_structure(engines.number_told)) == ["line ('patients', 0, 12)", "line ('patients', 0, 13)"]
+    assert any(event.startswith("array") for event in of_structure(engines.bounds_from_rows))
+
+
+def observed(tables: Tables) -> Observation:
+    engine = tiny_engine("marginal")
+    with short_dreams():
+        return observe(engine, calibrate(CLAIM, engine.charges, cohort_size=20), tables)
 
 
 @pytest.mark.slow

@@ -7,20 +7,18 @@ from pathlib import Path
 
 import pytest
 from audit import breaks_of_noise as noise
-from audit.stage import people
 from command import Answer, Command
 from tiny_project import CONFIG, lay_out
 
 from privacy.budget import Budget
 from privacy.errors import CheckError
 from privacy.plan import calibrate
+from privacy.schema import Schema
 from synthhealth.audit import verdict
+from synthhealth.audit.answer import Audited, audit_of
 from synthhealth.audit.tiny_world import OneWorldEvent, Scan
-from synthhealth.audit.verdict import Audited, audit_of
 from synthhealth.engines import make_engine
 from synthhealth.generators.protocol import EngineName, Progress
-
-assert people
 
 
 def quick_scan(name: EngineName, patient: str, *, runs: int, progress: Progress, leak: bool = False) -> Scan:
@@ -69,8 +67,6 @@ def test_the_answer_is_kept_for_the_report_of_the_same_plan(shell: Command, conf
     assert Audited.model_validate_json((internal / "audit.json").read_bytes()) == Audited.model_validate(told)
     ledgers = []
     for epsilon in (2.0, 1.0):
-        from privacy.schema import Schema
-
         schema = Schema.load(config.parent / "schema.toml")
         engine = make_engine("marginal", schema, Budget(epsilon=epsilon, delta=1e-5), cohort_size=168, seed=0)
         plan = calibrate(Budget(epsilon=epsilon, delta=1e-5), engine.charges, cohort_size=168)
