@@ -16,7 +16,8 @@ from synthhealth.audit.answer import (
     fingerprint,
 )
 from synthhealth.audit.canary_audit import CANARIES, CanaryAudit, audit_engine, audit_sums
-from synthhealth.audit.tiny_world import EXTREMES, Scan, scan
+from synthhealth.audit.tiny_tables import EXTREMES
+from synthhealth.audit.tiny_world import Scan, scan
 from synthhealth.config import Config
 from synthhealth.generators.dpsgd.engine import DpsgdEngine
 from synthhealth.generators.protocol import EngineName, Progress, quiet

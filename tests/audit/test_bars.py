@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import torch
 from audit import breaks_of_clips as clips
 from audit import breaks_of_noise as noise
 from audit import breaks_of_rows as rows
 from audit.test_canary_audit import falsified
 
-from synthhealth.audit.canary_audit import CANARIES
+from privacy.budget import Budget
+from privacy.plan import calibrate
+from synthhealth.audit.canary_audit import CANARIES, audit_engine
 from synthhealth.audit.profile_test import ALPHA
+from synthhealth.engines import make_engine
+from synthhealth.generators.dpsgd.engine import DpsgdEngine
+from synthhealth.generators.protocol import EngineName
+from synthhealth.generators.simulator import simulated_schema
+from synthhealth.generators.vae.engine import VaeEngine
 
 RUNS = 20
 FULL_BATCH, POISSON = (1.0, 4), (0.04, 100)  # the steps of the engines vae and vae-dpsgd
@@ -43,3 +51,19 @@ def test_the_real_code_is_falsified_in_no_run(terms: tuple[float, int]):
 def test_a_break_is_found_out(monkeypatch: pytest.MonkeyPatch, terms: tuple[float, int], break_it: Break, least: int):
     break_it(monkeypatch)
     assert times_falsified(terms) >= least
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vae", "vae-dpsgd"])
+def test_a_whole_fit_keeps_its_claim_and_a_wide_clip_does_not(name: EngineName, monkeypatch: pytest.MonkeyPatch):
+    """The engine as it ships, all its steps, at epsilon 3 for the whole plan."""
+    torch.set_num_threads(1)
+    budget, schema, size = Budget(epsilon=3.0, delta=1e-6), simulated_schema(20_000), 20_000
+    engine = make_engine(name, schema, budget, cohort_size=size, seed=0)
+    assert isinstance(engine, VaeEngine | DpsgdEngine)
+    plan = calibrate(budget, engine.charges, cohort_size=size)
+    found = audit_engine(engine, plan, seed=0, canaries=CANARIES)
+    assert not found.found.falsified
+    assert found.control.falsified
+    clips.wider(3.0)(monkeypatch)
+    assert audit_engine(engine, plan, seed=0, canaries=CANARIES).found.falsified

@@ -15,20 +15,9 @@ from scipy.stats import binom
 from privacy import mechanisms
 from privacy.budget import Budget
 from privacy.plan import Plan, calibrate
-from synthhealth.audit.tiny_world import (
-    DELTA,
-    EPSILON,
-    EXTREMES,
-    Observation,
-    Scan,
-    Tables,
-    observe,
-    one_world_chance,
-    scan,
-    suspects,
-    tiny_engine,
-    worlds,
-)
+from synthhealth.audit.observation import Observation, observe
+from synthhealth.audit.tiny_tables import EXTREMES, Tables, worlds
+from synthhealth.audit.tiny_world import DELTA, EPSILON, Scan, one_world_chance, scan, suspects, tiny_engine
 from synthhealth.generators.protocol import EngineName
 
 RUNS = 16  # the least at which an event of one world only is ruled out
