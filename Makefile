@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 WORKERS ?= 2
 
-# Torch's own threads are fewer than the workers deserve: two cores are shared by all of them.
-export OMP_NUM_THREADS ?= 1
+# Each worker computes in one thread: two cores are shared by all of them.
+test pytest audit: export OMP_NUM_THREADS ?= 1
 
 # These are run, and printed, by the kill table itself.
 IN_THE_KILL_TABLE := $(foreach test,test_mutants.py::test_a_break_of_a_whole_fit_is_noticed \
@@ -15,7 +15,7 @@ IN_THE_KILL_TABLE := $(foreach test,test_mutants.py::test_a_break_of_a_whole_fit
 	test_privacy_mutants.py::test_a_named_test_notices_the_break,--deselect tests/audit/$(test))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types imports pytest audit bench docs-check clean
+.PHONY: help demo test lint format types imports pytest audit bench clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -46,8 +46,9 @@ audit: $(VENV)/dev.ready ## the long checks of the privacy promise: deliberate b
 	PYTHONPATH=tests $(BIN)/python -m audit.kill_table
 	$(BIN)/python -m pytest -m slow tests $(IN_THE_KILL_TABLE)
 
-bench: $(VENV)/demo.ready ## how long the demo takes and how much memory it needs
-	/usr/bin/env time -v $(BIN)/synthhealth demo --out out/bench $(ARGS)
+bench: $(VENV)/demo.ready ## the demo with each engine: how long it takes, how much memory it needs, what is found
+	for engine in marginal vae vae-dpsgd; do \
+		$(BIN)/synthhealth demo --engine $$engine --out out/bench/$$engine --quiet $(ARGS) || exit 1; done
 
 clean: ## remove the environment and the caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
