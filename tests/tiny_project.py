@@ -46,8 +46,10 @@ def lay_out(folder: Path, *, config: str = CONFIG) -> Path:
     return folder / "synthhealth.toml"
 
 
-def stand_in(patch: pytest.MonkeyPatch) -> None:
-    """Put the tiny engine and two quick judges in place of the real ones."""
+def stand_in(patch: pytest.MonkeyPatch, *, pdf: bool = False) -> None:
+    """Put the tiny engine and two quick judges in place of the real ones; print the report as PDF only if asked."""
+    if not pdf:
+        patch.setattr("synthhealth.report.publish.pdf_is_possible", lambda: False)
     patch.setattr("synthhealth.synthesizer.make_engine", make_tiny)
     patch.setattr("synthhealth.synthesizer.restore_model", restore_tiny)
     patch.setattr("evaluation.suite.evaluate", quick_evaluate)

@@ -29,7 +29,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cohort = Cohort.read(Schema.load(folder / "schema.toml"), **tables)
     write_csv(cohort.take(np.arange(ODD)), **tables)
     with pytest.MonkeyPatch.context() as patch:
-        stand_in(patch)
+        stand_in(patch, pdf=True)
         for asked in ("platform.node", "socket.gethostname", "getpass.getuser"):
             patch.setattr(asked, lambda: TRACE)
         for variable in ("USER", "LOGNAME", "HOSTNAME", "HOME"):
