@@ -68,16 +68,15 @@ def _rank_scores(shares: NDArray[np.float64], known: int) -> list[tuple[NDArray[
 
 
 def _orthonormal(raw: list[tuple[NDArray[np.float64], int]], shares: NDArray[np.float64]) -> Scores:
+    """Gram-Schmidt under the shares; a score without mass is 0 throughout, so that the number of scores is public."""
     basis = [np.ones(len(shares))]
-    columns, sorts = [], []
-    for vector, sort in raw:
+    table = np.zeros((len(shares), len(raw)))
+    for k, (vector, _) in enumerate(raw):
         for other in basis:
             vector = vector - (shares * vector * other).sum() * other  # noqa: PLW2901  # Gram-Schmidt in place
         size = float(np.sqrt((shares * vector**2).sum()))
         if size < 1e-6:  # noqa: PLR2004  # a level without mass has no direction of its own
             continue
         basis.append(vector / size)
-        columns.append(np.clip(vector / max(size, 0.05), -CAP, CAP))
-        sorts.append(sort)
-    table = np.stack(columns, axis=1) if columns else np.zeros((len(shares), 0))
-    return Scores(table=table, sort=np.array(sorts, dtype=np.int64))
+        table[:, k] = np.clip(vector / max(size, 0.05), -CAP, CAP)
+    return Scores(table=table, sort=np.array([sort for _, sort in raw], dtype=np.int64))

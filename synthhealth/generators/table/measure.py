@@ -51,11 +51,13 @@ def score_table(shares: tuple[Floats, ...], columns: tuple[Column, ...]) -> tupl
 
 
 def pair_weights(scores: tuple[Scores, ...], columns: tuple[Column, ...]) -> Floats:
-    """Public weights [s, s] of the products: 0 within a column, OUTCOME_WEIGHT with an outcome, else 1."""
+    """Weights [s, s] of the products: 0 within a column or of an empty score, OUTCOME_WEIGHT with outcomes, else 1."""
     owner = np.repeat(np.arange(len(columns)), [score.count for score in scores])
     outcome = np.array([column.outcome for column in columns])[owner]
     weights = np.where(outcome[:, None] | outcome, OUTCOME_WEIGHT, 1.0)
     weights[owner[:, None] == owner] = 0.0
+    empty = np.concatenate([~score.table.any(axis=0) for score in scores])
+    weights[empty] = weights[:, empty] = 0.0
     return weights
 
 
