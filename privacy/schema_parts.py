@@ -127,6 +127,7 @@ class Test(Part):
     codes: tuple[StrictInt, ...] = ()
     units: dict[str, float] = Field(default_factory=dict)
     loinc: str = ""
+    omop: int = Field(default=0, ge=0)
     label: str = ""
 
     @model_validator(mode="after")

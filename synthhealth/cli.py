@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 import typer
 
 from privacy.errors import ConfigError, SynthhealthError, refusal
+from synthhealth import commands
 from synthhealth.bugs import told_without_values
 from synthhealth.generators.protocol import EngineName
 
@@ -304,6 +305,9 @@ def key(path: Annotated[Path, typer.Argument(help="Where the key will stand.")],
     from synthhealth.reporting import make_key
 
     _show(make_key(path), json=json)
+
+
+app.command(rich_help_panel=STEPS)(commands.convert)
 
 
 @app.callback(invoke_without_command=True)

@@ -50,6 +50,20 @@ class Checked(Result):
     notices: tuple[NoticeLine, ...]
 
 
+class Converted(Result):
+    """What `convert` read and wrote; `valid` counts what was held against published models, None where nothing was.
+
+    Privacy: internal only where the source is real.
+    """
+
+    form: str
+    patients: int
+    records: int
+    files: tuple[str, ...]
+    valid: int | None
+    notices: tuple[NoticeLine, ...]
+
+
 class ChargeLine(Result):
     """One look at real rows: what it reads, how it is paid for, its own epsilon and its rough share of the whole.
 

@@ -15,10 +15,12 @@ from synthhealth.progress import duration
 from synthhealth.results import (
     Account,
     Checked,
+    Converted,
     FindingLine,
     Fitted,
     Found,
     NewKey,
+    NoticeLine,
     Planned,
     PopulationLine,
     Ran,
@@ -69,12 +71,28 @@ def _checked(result: Checked) -> RenderableType:
         ("patients", f"{result.patients:,} in {result.columns} columns"),
         ("lab records", f"{result.records:,} of {result.tests} tests"),
     )
+    return headed("check", result.name, facts, _met(result.notices), Text(_INTERNAL, style="dim"))
+
+
+def _met(notices: tuple[NoticeLine, ...]) -> RenderableType:
+    """Which rules were met at the door, and what was done."""
     table = ruled_table("where", "what was met", "what was done", "rows", numbers=("rows",))
-    for line in result.notices:
+    for line in notices:
         place = ".".join(part for part in (line.table, line.column) if part)
         table.add_row(f"{place} ({line.test})" if line.test else place, line.rule, line.done, f"{line.count:,}")
-    met: RenderableType = table if result.notices else Text("every cell keeps the schema's rules", style="green")
-    return headed("check", result.name, facts, met, Text(_INTERNAL, style="dim"))
+    return table if notices else Text("every cell keeps the schema's rules", style="green")
+
+
+@screen.register
+def _converted(result: Converted) -> RenderableType:
+    rows: list[tuple[str, str | Text]] = [
+        ("patients", f"{result.patients:,}"),
+        ("lab records", f"{result.records:,}"),
+        ("files", "\n".join(result.files)),
+    ]
+    if result.valid is not None:
+        rows.append(("checked", f"{result.valid:,}, all valid by the published models"))
+    return headed("convert", result.form, fact_grid(*rows), _met(result.notices))
 
 
 @screen.register

@@ -29,14 +29,18 @@ def write_csv(cohort: Cohort, *, patients: Path, labs: Path) -> tuple[Path, ...]
 
     Privacy: internal only where the cohort is real; free where it is synthetic.
     """
-    fills: dict[Path, Callable[[Path], None]] = {patients: partial(_write, _patients_text(cohort))}
+    fills: dict[Path, Callable[[Path], None]] = {patients: partial(_write, patients_text(cohort))}
     if len(cohort.schema.tests) > 0:
-        fills[labs] = partial(_write, _labs_text(cohort))
+        fills[labs] = partial(_write, labs_text(cohort))
     write_files(fills)
     return tuple(fills)
 
 
-def _patients_text(cohort: Cohort) -> pa.Table:
+def patients_text(cohort: Cohort) -> pa.Table:
+    """One row a patient as `patients_table` gives it, every number as text in the digits of its column.
+
+    Privacy: internal only where the cohort is real; free where it is synthetic.
+    """
     table = patients_table(cohort)
     for place, name in enumerate(table.column_names[1:], 1):
         decimals = column_decimals(cohort.schema, name)
@@ -45,7 +49,11 @@ def _patients_text(cohort: Cohort) -> pa.Table:
     return table
 
 
-def _labs_text(cohort: Cohort) -> pa.Table:
+def labs_text(cohort: Cohort) -> pa.Table:
+    """One row a record as `labs_table` gives it, every value as text in the digits of its test.
+
+    Privacy: internal only where the cohort is real; free where it is synthetic.
+    """
     table, records = labs_table(cohort), cohort.records
     values = np.empty(len(records), dtype=object)
     for place, test in enumerate(cohort.schema.tests.values()):

@@ -30,6 +30,7 @@ COMMANDS = (
     "verify",
     "sign",
     "key",
+    "convert",
 )
 
 
