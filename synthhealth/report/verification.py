@@ -157,7 +157,7 @@ def _signed(
     wanted = tuple(key_id(read_public(path)) for path in trusted)
     results = (
         _check("every signature holds over this report", each),
-        _check("the seal holds over SHA256SUMS", lambda: _seal(folder, wanted)),
+        _check(f"{SEAL} holds over {SUMS}", lambda: _seal(folder, wanted)),
     )
     return tuple(found), results
 

@@ -4,11 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from forbidden_words import FORBIDDEN
+
 ROOT = Path(__file__).parents[2]
-FORBIDDEN = re.compile(
-    r"\b(compliant|certified|anonymous|anonymi[sz]ed|de-identified|safe|no risk|guaranteed private|fully protected)\b",
-    re.IGNORECASE,
-)
 # Quotations of law, and the list of the words themselves, are the only places where they may stand.
 QUOTES = {"synthhealth/report/data/clauses.toml"}
 WORKSHOP = re.compile(r"(/work/|/tmp/|issue #?\d|\bTODO\b|\bFIXME\b|\bXXX\b)")

@@ -15,7 +15,7 @@ from synthhealth.report.canonical import sha256
 from synthhealth.report.document import ReleaseDocument
 from synthhealth.report.publish import SEAL, SUMS, publish
 from synthhealth.report.signing import sign
-from synthhealth.report.verification import FAILED, verify
+from synthhealth.report.verification import FAILED, Verification, verify
 
 
 def flip(path: Path, chance: random.Random) -> None:
@@ -35,11 +35,17 @@ def assert_flips_are_caught(folder: Path, *, count: int, seed: int) -> None:
         flip(target, chance)
         result = verify(folder, today=TODAY)
         assert result.exit_code == FAILED, target.name
+        assert target.relative_to(folder).as_posix() in refused(result)
         target.write_bytes(before)
 
 
-def test_one_changed_byte_in_any_file_is_found(folder: Path):
-    assert_flips_are_caught(folder, count=40, seed=1)
+def refused(result: Verification) -> str:
+    """All that a reader is told of the checks that fail."""
+    return " ".join(f"{r.name}: {r.detail}" for r in result.results if not r.holds)
+
+
+def test_one_changed_byte_in_any_file_is_found_and_the_file_is_named(folder: Path):
+    assert_flips_are_caught(folder, count=100, seed=1)
 
 
 @pytest.mark.slow
