@@ -15,7 +15,7 @@ IN_THE_KILL_TABLE := $(foreach test,test_mutants.py::test_a_break_of_a_whole_fit
 	test_privacy_mutants.py::test_a_named_test_notices_the_break,--deselect tests/audit/$(test))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types imports pytest audit bench clean
+.PHONY: help demo test lint format types imports pytest audit bench bench-attacks clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,9 @@ audit: $(VENV)/dev.ready ## the long checks of the privacy promise: deliberate b
 bench: $(VENV)/demo.ready ## the demo with each engine: how long it takes, how much memory it needs, what is found
 	for engine in marginal vae vae-dpsgd; do \
 		$(BIN)/synthhealth demo --engine $$engine --out out/bench/$$engine --quiet $(ARGS) || exit 1; done
+
+bench-attacks: $(VENV)/dev.ready ## planted leaks and fresh patients before the attack suite; ICU=folder adds PhysioNet 2012
+	PYTHONPATH=tests $(BIN)/python -m bench.attacks $(if $(ICU),--icu $(ICU)) $(ARGS)
 
 clean: ## remove the environment and the caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -205,14 +205,39 @@ def evaluate(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = Fa
 def attack(
     *,
     config: ConfigFile = HERE,
-    full: Annotated[bool, typer.Option("--full", help="More patients, more doses of each control; slower.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="More patients, more doses of each control, shadow models; slower.")
+    ] = False,
+    synthetic: Annotated[
+        Path | None, typer.Option(help="Patients that another tool has made, in place of the release's.")
+    ] = None,
+    synthetic_labs: Annotated[Path | None, typer.Option(help="Their lab records (with --synthetic).")] = None,
+    members: Annotated[
+        Path | None, typer.Option(help="A table with the ids that tool learnt from (with --synthetic).")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="Where its findings go (with --synthetic).")] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Try to find the real patients in what was sampled, with controls; the answer stays inside."""
     from synthhealth import pipeline
 
-    _lead(partial(pipeline.attack, quick=not full), config, json=json, quiet=quiet)
+    if synthetic is None:
+        if synthetic_labs is not None or members is not None or to is not None:
+            raise ConfigError(
+                refusal(
+                    what="--synthetic-labs, --members and --to",
+                    must="come with --synthetic",
+                    got="no file of another tool",
+                    fix="add --synthetic FILE, or leave them out to attack the release itself",
+                )
+            )
+        step = partial(pipeline.attack, quick=not full)
+    else:
+        from synthhealth.other_release import attack_other
+
+        step = partial(attack_other, synthetic=synthetic, labs=synthetic_labs, members=members, to=to, full=full)
+    _lead(step, config, json=json, quiet=quiet)
 
 
 @app.command(rich_help_panel=STEPS)

@@ -178,15 +178,27 @@ def evaluate(config: Config, *, progress: Progress = quiet) -> Found:
 def attack(config: Config, *, quick: bool = True, progress: Progress = quiet) -> Found:
     """The attack suite with its controls, on the release's files as they stand on disk.
 
+    When not `quick`, shadow models are fitted as the release was, and one without privacy for too long.
+
     Privacy: internal only; what it finds is exact.
     """
     from evaluation.attacks.suite import attack as attack_all  # see `evaluate`
+    from synthhealth.shadow_fits import overfit_trainer, shadow_trainer
 
     job, began = Job.of(config), time.monotonic()
     job.require("sample")
     with within(progress, "attack") as tell:
         train, holdout, synthetic = _cohorts(job, tell)
-        findings = attack_all(train, holdout, synthetic, quick=quick, seed=config.generator.seed, progress=tell)
+        findings = attack_all(
+            train,
+            holdout,
+            synthetic,
+            quick=quick,
+            seed=config.generator.seed,
+            progress=tell,
+            train_shadow=None if quick else shadow_trainer(job, len(synthetic)),
+            train_overfit=None if quick else overfit_trainer(job),
+        )
         return _kept(job, "attack", findings, began)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tiny_engine import make_tiny, restore_tiny
 
+from evaluation.attacks.ground import TrainGenerator
 from evaluation.finding import Estimate, Family, Finding, Interval, Verdict
 from privacy.cohort import Cohort
 from synthhealth.generators.protocol import Progress
@@ -76,10 +77,18 @@ def quick_evaluate(
 
 
 def quick_attack(
-    train: Cohort, holdout: Cohort, synthetic: Cohort, *, quick: bool, seed: int, progress: Progress
+    train: Cohort,
+    holdout: Cohort,
+    synthetic: Cohort,
+    *,
+    quick: bool,
+    seed: int,
+    progress: Progress,
+    train_shadow: TrainGenerator | None = None,
+    train_overfit: TrainGenerator | None = None,
 ) -> tuple[Finding, ...]:
     """Stands in for the attack suite: an attack that guesses."""
-    del train, holdout, synthetic, quick, seed
+    del train, holdout, synthetic, quick, seed, train_shadow, train_overfit
     progress("attacks", 1, 1)
     headline = Estimate(name="auc", value=0.5, interval=Interval(low=0.48, high=0.52))
     return (

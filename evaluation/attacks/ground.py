@@ -30,6 +30,7 @@ _MOST_PLANTED = {True: 3_000, False: 10_000}
 _COPIED = {True: (0.02,), False: (0.005, 0.01, 0.02, 0.05)}
 _JITTERS = {True: (0.03, 0.3), False: (0.01, 0.03, 0.1, 0.3)}
 _LEAST_COPIES = 5
+_MOST_OVERFITTED = 600  # the fewer patients a model learns from, the better it knows each of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +93,8 @@ def control_worlds(ground: Ground, overfit: TrainGenerator | None = None) -> tup
 
     A third of the training patients (3,000 at most when quick) leaves the members and stands
     in as the third split: neither scored nor copied, fresh to the members that remain. Those
-    remaining, 3,000 at most, are what gets copied, and what `overfit` learns from where it is
-    given: a generator of the released kind without privacy, trained for too long.
+    remaining, 3,000 at most, are what gets copied; 600 of them are what `overfit` learns from
+    where it is given: a generator without privacy, trained for too long.
 
     Privacy: internal only.
     """
@@ -117,7 +118,7 @@ def control_worlds(ground: Ground, overfit: TrainGenerator | None = None) -> tup
         ),
         *(_copied_world(fresh_patients, copied, share, rows) for share in _COPIED[ground.quick]),
         *(_noisy_world(ground, copied, spread, rows) for spread in _JITTERS[ground.quick]),
-        *(() if overfit is None else (_overfit_world(ground, copied, overfit, rows),)),
+        *(() if overfit is None else (_overfit_world(ground, members[:_MOST_OVERFITTED], overfit),)),
     )
 
 
@@ -149,7 +150,9 @@ def _noisy_world(ground: Ground, copied: Cohort, spread: float, rows: Ints) -> W
     return World(known=known, planted=noisy, rows=rows)
 
 
-def _overfit_world(ground: Ground, members: Cohort, overfit: TrainGenerator, rows: Ints) -> World:
+def _overfit_world(ground: Ground, few: Ints, overfit: TrainGenerator) -> World:
+    members = ground.targets.cohort.take(few)
+    rows = np.concatenate([np.sort(few), np.flatnonzero(~ground.member)])
     known = Known(
         name=OVERFIT_WORLD,
         expected="found by at least one attack",
