@@ -98,7 +98,7 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Where the project will stand.")] = Path(),
     *,
     tests: Annotated[
-        Path | None, typer.Option(help="A CSV with columns test, unit, low, high: the tests of your data dictionary.")
+        Path | None, typer.Option(help="Your data dictionary: a CSV with columns test and unit (low, high, precision).")
     ] = None,
     json: Json = False,
 ) -> None:

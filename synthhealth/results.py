@@ -243,7 +243,8 @@ class NewKey(Result):
 
 
 class Started(Result):
-    """What `init` wrote."""
+    """What `init` wrote; `unsure` names the tests that stand in the schema as comments, for a person to decide."""
 
     files: tuple[str, ...]
+    unsure: tuple[str, ...]
     next_steps: tuple[str, ...]

@@ -234,7 +234,12 @@ def _ran(result: Ran) -> RenderableType:
 @screen.register
 def _started(result: Started) -> RenderableType:
     steps = Group(*(Text(f"{number}. {step}") for number, step in enumerate(result.next_steps, 1)))
-    return headed("init", "", fact_grid(("written", "\n".join(result.files))), steps)
+    rows: list[tuple[str, str | Text]] = [("written", "\n".join(result.files))]
+    if result.unsure:
+        rows.append(
+            ("in doubt", Text(f"{', '.join(result.unsure)}: comments in the schema, for you to decide", "yellow"))
+        )
+    return headed("init", "", fact_grid(*rows), steps)
 
 
 @screen.register

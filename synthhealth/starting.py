@@ -2,73 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import math
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from privacy.errors import ConfigError, refusal
 from privacy.schema import Schema
+from synthhealth.catalogue.schema_text import Told, catalogue_text, sources_text
 from synthhealth.config import CONFIG_FILE
+from synthhealth.dictionary import DictionaryTest, read_dictionary
 from synthhealth.output import write_whole
 from synthhealth.results import Started
 
 SCHEMA_FILE = "schema.toml"
-_NEEDED = ("test", "unit", "low", "high")
-_WIDE = 100.0  # bounds that differ by this factor or more ask for bins of equal ratio
-_STEPS = 50.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DictionaryTest:
-    """One line of a data dictionary: a test with its public bounds."""
-
-    name: str
-    unit: str
-    low: float
-    high: float
-    precision: float | None
-
-    @property
-    def scale(self) -> str:
-        """`log` for bounds of a hundredfold or more, else `linear`."""
-        return "log" if self.low > 0 and self.high / self.low >= _WIDE else "linear"
-
-    @property
-    def step(self) -> float:
-        """The precision, or a power of ten guessed from the bounds, at most 1."""
-        if self.precision is not None:
-            return self.precision
-        width = self.low if self.scale == "log" else (self.high - self.low) / _STEPS
-        return float(min(1.0, 10.0 ** math.floor(math.log10(width) + 1e-9)))
-
-    def toml(self) -> str:
-        """The test as a table of a schema."""
-        guessed = "" if self.precision is not None else "  # guessed from the bounds: correct it"
-        # a JSON string is a TOML string as well
-        lines = [f"[tests.{json.dumps(self.name, ensure_ascii=False)}]"]
-        lines.append(f"unit = {json.dumps(self.unit, ensure_ascii=False)}")
-        lines += [f"low = {self.low:g}", f"high = {self.high:g}"]
-        lines.append(f"precision = {self.step:g}{guessed}")
-        if self.scale == "log":
-            lines.append('scale = "log"')
-        return "\n".join(lines) + "\n"
 
 
 def start(folder: Path, *, tests: Path | None = None) -> Started:
     """Write config and schema into `folder`; refuses to touch files that are there.
 
-    `tests` is a CSV with the columns test, unit, low, high and, where known, precision.
+    `tests` is a data dictionary: a CSV with a column test (or name) and, where known, unit, low,
+    high, precision and type. Tests without bounds take them from the catalogue; where it is in
+    doubt, the test stands in the schema as a comment.
 
     Privacy: free; reads no rows.
     """
-    schema = _starter(SCHEMA_FILE)
-    if tests is not None:
-        schema = schema[: schema.index("[tests.")] + "\n".join(test.toml() for test in read_dictionary(tests))
-        Schema.parse(schema, source=f"schema made from {tests.name}")
+    schema, unsure = (_starter(SCHEMA_FILE), ()) if tests is None else _tests(_starter(SCHEMA_FILE), tests)
+    Schema.parse(schema, source="starter" if tests is None else f"schema made from {tests.name}")
     wanted = {folder / CONFIG_FILE: _starter(CONFIG_FILE), folder / SCHEMA_FILE: schema}
     for path in wanted:
         if path.exists():
@@ -84,6 +43,7 @@ def start(folder: Path, *, tests: Path | None = None) -> Started:
         write_whole(path, text)
     return Started(
         files=tuple(str(path) for path in wanted),
+        unsure=unsure,
         next_steps=(
             f"Go to {folder} and put your tables there, as patients.csv and labs.csv.",
             f"Describe them in {SCHEMA_FILE}: from the data dictionary, never from the rows.",
@@ -95,46 +55,23 @@ def start(folder: Path, *, tests: Path | None = None) -> Started:
     )
 
 
-def read_dictionary(path: Path) -> tuple[DictionaryTest, ...]:
-    """The tests of a data dictionary; raises ConfigError, naming the line, where one cannot be read.
-
-    Privacy: free; a dictionary is public.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (FileNotFoundError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            refusal(what=f"dictionary {path}", must="be a CSV in UTF-8", got="none", fix="check the path")
-        ) from error
-    rows = csv.DictReader(io.StringIO(text))
-    missing = [name for name in _NEEDED if name not in (rows.fieldnames or ())]
-    if missing:
-        raise ConfigError(
-            refusal(
-                what=f"dictionary {path}",
-                must=f"have the columns {', '.join(_NEEDED)}",
-                got=f"none named {', '.join(missing)}",
-                fix="name them so in its first line",
-            )
-        )
-    return tuple(_line(row, f"{path}, line {number}") for number, row in enumerate(rows, 2))
+def _tests(schema: str, dictionary: Path) -> tuple[str, tuple[str, ...]]:
+    """The schema with the dictionary's tests in place of its own, and the names that a person must look at."""
+    tests = read_dictionary(dictionary)
+    told = [_test(test) for test in tests]
+    unsure = tuple(test.name for test, block in zip(tests, told, strict=True) if not block.sure)
+    asked = any(test.bounds is None for test in tests)
+    head = schema[: schema.index("[tests.")] + (sources_text() + "\n" if asked else "")
+    return head + "\n".join(block.text for block in told), unsure
 
 
-def _line(row: dict[str, str], place: str) -> DictionaryTest:
-    try:
-        given = (row.get("precision") or "").strip()
-        test = DictionaryTest(
-            name=row["test"].strip(),
-            unit=row["unit"].strip(),
-            low=float(row["low"]),
-            high=float(row["high"]),
-            precision=float(given) if given else None,
-        )
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ConfigError(f"{place}: low, high and precision must be numbers") from error
-    if not test.low < test.high:
-        raise ConfigError(f"{place}: low must be below high; got {test.low:g} and {test.high:g}")
-    return test
+def _test(test: DictionaryTest) -> Told:
+    if not test.numeric:
+        why = "it has no numbers; give it `codes`, or leave it out"
+        return Told(text=f"# DOUBT {json.dumps(test.name)}: {why}\n", sure=False)
+    if test.bounds is not None:
+        return Told(text=test.toml(test.bounds), sure=True)
+    return catalogue_text(test.name, test.unit)
 
 
 def _starter(name: str) -> str:

@@ -9,7 +9,8 @@ from command import Command
 from privacy.errors import ConfigError
 from privacy.schema import Schema
 from synthhealth.config import Config
-from synthhealth.starting import read_dictionary, start
+from synthhealth.dictionary import read_dictionary
+from synthhealth.starting import start
 
 DICTIONARY = """test,unit,low,high,precision
 Creatinine,mg/dL,0.1,30,
@@ -59,11 +60,15 @@ def test_tests_come_from_a_dictionary(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("test,unit,low\nK,mmol/L,1\n", "columns test, unit, low, high"),
+        ("code,unit\nK,mmol/L\n", "have a column test or name"),
+        ("test,unit\n", "at least one"),
+        ('test,unit\n"K\nL",mmol/L\n', "line 2: name and unit must be one line"),
+        ("name,unit\nK,mmol/L\nK,mmol/L\n", "more than once: K"),
+        ("name,unit\n,mmol/L\n", "line 2: the test must have a name"),
+        ("test,unit,low\nK,mmol/L,1\n", "line 2: low, high and precision must be numbers"),
         ("test,unit,low,high\nK,mmol/L,1,\n", "line 2: low, high and precision must be numbers"),
         ("test,unit,low,high\nNa,mmol/L,95,180\nK,mmol/L,9,1\n", "line 3: low must be below high"),
         ("test,unit,low,high\nK,mmol/L,nan,1\n", "low must be below high"),
-        ("test,unit,low,high\nK\n", "must be numbers"),
     ],
 )
 def test_a_dictionary_that_cannot_be_read_is_refused_by_line(tmp_path: Path, text: str, words: str) -> None:
@@ -75,3 +80,34 @@ def test_a_dictionary_that_cannot_be_read_is_refused_by_line(tmp_path: Path, tex
 def test_no_dictionary_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="check the path"):
         read_dictionary(tmp_path / "catalogue.csv")
+
+
+def test_tests_without_bounds_take_them_from_the_catalogue_with_their_source(shell: Command, tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text(
+        "name,unit,type,low,high\nKrea,µmol/l,numeric,,\nTroponin,ng/mL,,,\nBlorbs,u,,,\nCulture,,text,,\nMine,u,,1,9\n"
+    )
+    answer = shell("init", tmp_path / "project", "--tests", tmp_path / "d.csv")
+    assert answer.code == 0, answer.err
+    assert "Troponin, Blorbs, Culture: comments in the schema" in " ".join(answer.out.split())
+    tests = Schema.load(tmp_path / "project" / "schema.toml").tests
+    assert list(tests) == ["Krea", "Mine"]
+    assert (tests["Krea"].low, tests["Krea"].high, tests["Krea"].precision) == (8.8, 2700, 1)
+    assert (tests["Krea"].unit, tests["Krea"].loinc, tests["Krea"].scale) == ("µmol/l", "2160-0", "log")
+    text = (tmp_path / "project" / "schema.toml").read_text()
+    assert "LOINC is copyright Regenstrief Institute" in text
+    block = text[text.index('[tests."Krea"]') :].split("\n\n")[0]
+    assert [line.split()[0] for line in block.splitlines() if " # " in line] == [
+        "low",
+        "high",
+        "precision",
+        "scale",
+        "loinc",
+    ]
+    assert "# DOUBT" in text[text.index("Troponin") - 20 :]
+
+
+def test_a_whole_hospitals_dictionary_becomes_a_schema(tmp_path: Path) -> None:
+    start(tmp_path / "project", tests=Path(__file__).with_name("dictionary_of_forty.csv"))
+    tests = Schema.load(tmp_path / "project" / "schema.toml").tests
+    assert len(tests) >= 35
+    assert all(test.loinc for test in tests.values())
