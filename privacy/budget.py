@@ -65,8 +65,11 @@ class Budget:
 
     @staticmethod
     def default_delta(cohort_size: int) -> float:
-        """1e-6 up to 100,000 patients, then a tenth less for each further factor of 10 in size."""
-        return 10.0 ** -(6 + max(0, math.ceil(math.log10(max(cohort_size, 1))) - 5))
+        """1e-6 up to 10,000 patients, then a tenth of it for each further factor of 10 in size.
+
+        Delta times the number of patients stays at 0.01 or below, which the default policy passes.
+        """
+        return 10.0 ** -(6 + max(0, math.ceil(math.log10(max(cohort_size, 1))) - 4))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -285,12 +285,17 @@ def verify(
     key: Annotated[
         list[Path] | None, typer.Option(help="A public key that came over another channel; any other then fails.")
     ] = None,
+    account: Annotated[
+        Path | None, typer.Option(help="The population's ledger (inside the institution): it must hold these runs.")
+    ] = None,
+    account_key: Annotated[Path | None, typer.Option(help="The file with the secret that signs the ledger.")] = None,
     json: Json = False,
 ) -> None:
     """Check a release offline: hashes, signatures, epsilon, odds, verdict. Exit code 5: a check fails; 6: unsigned."""
     from synthhealth.reporting import verify as verify_release
 
-    result = verify_release(folder, trusted=() if key is None else tuple(key))
+    trusted = () if key is None else tuple(key)
+    result = verify_release(folder, trusted=trusted, account=account, account_key=account_key)
     _show(result, json=json)
     raise typer.Exit(result.exit_code)
 

@@ -42,16 +42,18 @@ class Data(_Section):
 class Spending(_Section):
     """How much may be spent, and on which population's account.
 
-    `delta` follows from the schema's cohort_size when it is left out (1e-6 up to 100,000
+    `delta` follows from the schema's cohort_size when it is left out (1e-6 up to 10,000
     patients). `population` names the people, not the file: a new extract of the same people is
     the same population. `ceiling` (at `ceiling_delta`, by default `delta`) is the most that all
-    releases about them may cost together; the first run writes it down.
+    releases about them may cost together; the first run writes it down. `ledger_key` is a file with
+    the institution's secret that signs the account's count and head.
     """
 
     epsilon: float = Field(gt=0, le=1000)
     delta: float | None = Field(default=None, gt=0, lt=1)
     population: str = Field(default="main", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     ledger: Beside = Path("ledger.jsonl")
+    ledger_key: Beside | None = None
     ceiling: float = Field(default=10.0, gt=0, le=1000)
     ceiling_delta: float | None = Field(default=None, gt=0, lt=1)
 
@@ -68,7 +70,8 @@ class Release(_Section):
     """Where the result goes, who will receive it for what, and the policy it is held against.
 
     `recipient` picks the column of the policy; without technical means that limit onward
-    sharing every recipient counts as public.
+    sharing every recipient counts as public. `approved_by` answers for the public inputs. `earlier` are
+    the out folders of earlier releases about the same people, which are then attacked together with this one.
     """
 
     out: Beside = Path("out")
@@ -78,6 +81,8 @@ class Release(_Section):
     purpose: str = Field(default="", max_length=500)
     onward_sharing_limited: bool = True
     policy: Beside | None = None
+    approved_by: str = Field(default="", max_length=200)
+    earlier: tuple[Beside, ...] = ()
 
 
 class Config(_Section):

@@ -26,7 +26,6 @@ holdout = 0.3
 
 [budget]
 epsilon = {epsilon!r}
-delta = 1e-6
 population = "{cohort}"
 ledger = "ledger.jsonl"
 ceiling = {ceiling!r}

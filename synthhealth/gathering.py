@@ -11,6 +11,7 @@ from synthhealth import __version__, spending
 from synthhealth.audit.answer import audit_of
 from synthhealth.findings_file import read_findings
 from synthhealth.job import Job
+from synthhealth.jointly import earlier_releases
 from synthhealth.output import write_whole
 from synthhealth.report.evidence import (
     BUILT_IN,
@@ -56,6 +57,8 @@ def gather(job: Job) -> Evidence:
         population=spending.standing_of(job.population) if job.output.private else None,
         audit=audit_of(job.output.internal, ledger_json),
         commitment=_commitment(job),
+        approved_by=asked.approved_by,
+        together=tuple(one.line() for one in earlier_releases(job)),
     )
 
 

@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import rfc8785
@@ -25,6 +26,7 @@ from synthhealth.gathering import gather
 from synthhealth.generators.protocol import Progress, quiet
 from synthhealth.io.csv_files import write_csv
 from synthhealth.job import Job
+from synthhealth.jointly import earlier_releases, named, together
 from synthhealth.output import clear, held, write_whole
 from synthhealth.planning import planned, synthetic_size
 from synthhealth.progress import within
@@ -170,7 +172,7 @@ def evaluate(config: Config, *, progress: Progress = quiet) -> Found:
     job, began = Job.of(config), time.monotonic()
     job.require("sample")
     with within(progress, "evaluate") as tell:
-        train, holdout, synthetic = _cohorts(job, tell)
+        train, holdout, synthetic = _sides(job, _admitted(job, tell).cohort)
         findings = evaluate_all(train, holdout, synthetic, seed=config.generator.seed, progress=tell)
         return _kept(job, "evaluate", findings, began)
 
@@ -179,6 +181,7 @@ def attack(config: Config, *, quick: bool = True, progress: Progress = quiet) ->
     """The attack suite with its controls, on the release's files as they stand on disk.
 
     When not `quick`, shadow models are fitted as the release was, and one without privacy for too long.
+    Where the config names earlier releases about the same people, once more on all of them together.
 
     Privacy: internal only; what it finds is exact.
     """
@@ -187,18 +190,20 @@ def attack(config: Config, *, quick: bool = True, progress: Progress = quiet) ->
 
     job, began = Job.of(config), time.monotonic()
     job.require("sample")
+    earlier = earlier_releases(job)
     with within(progress, "attack") as tell:
-        train, holdout, synthetic = _cohorts(job, tell)
-        findings = attack_all(
+        everybody = _admitted(job, tell).cohort
+        train, holdout, synthetic = _sides(job, everybody)
+        run = partial(attack_all, quick=quick, seed=config.generator.seed, progress=tell)
+        findings = run(
             train,
             holdout,
             synthetic,
-            quick=quick,
-            seed=config.generator.seed,
-            progress=tell,
             train_shadow=None if quick else shadow_trainer(job, len(synthetic)),
             train_overfit=None if quick else overfit_trainer(job),
         )
+        if earlier:
+            findings += named(run(*together(job, everybody, synthetic, earlier)), 1 + len(earlier))
         return _kept(job, "attack", findings, began)
 
 
@@ -264,10 +269,9 @@ def _admitted(job: Job, progress: Progress) -> Admission:
     return admit(job.schema, patients, labs)
 
 
-def _cohorts(job: Job, progress: Progress) -> tuple[Cohort, Cohort, Cohort]:
+def _sides(job: Job, everybody: Cohort) -> tuple[Cohort, Cohort, Cohort]:
     """Train, holdout and synthetic cohorts; the synthetic one is read back from the release's own files."""
-    key = read_key(job.output.keys)
-    train, holdout = _admitted(job, progress).cohort.split(job.config.data.holdout, key=key)
+    train, holdout = everybody.split(job.config.data.holdout, key=read_key(job.output.keys))
     labs = job.output.labs if job.output.labs.exists() else None
     return train, holdout, Cohort.read(job.schema, patients=job.output.patients, labs=labs)
 

@@ -13,6 +13,7 @@ from synthhealth.report.signing import Decision, Signer, read_document
 from synthhealth.report.signing import sign as sign_folder
 from synthhealth.report.verification import verify as verify_folder
 from synthhealth.results import NewKey, Reported, Signature, Verified, VerifiedLine
+from synthhealth.spending import ledger_key
 
 
 def write_report(evidence: Evidence, output: Output) -> Reported:
@@ -41,12 +42,20 @@ def read_report(output: Output) -> Reported:
     )
 
 
-def verify(folder: Path, *, trusted: tuple[Path, ...] = ()) -> Verified:
-    """Check a release folder offline; `trusted` are public keys that came over another channel.
+def verify(
+    folder: Path, *, trusted: tuple[Path, ...] = (), account: Path | None = None, account_key: Path | None = None
+) -> Verified:
+    """Check a release folder offline.
 
-    Privacy: free; reads nothing but the folder.
+    `trusted` are public keys that came over another channel. `account` is the population's own ledger, where
+    the institution has it at hand, and `account_key` the file with the secret that signs its head.
+
+    Raises ConfigError where the key's file is missing.
+
+    Privacy: free; reads nothing but the folder and the ledger.
     """
-    seen = verify_folder(folder, today=_today(), trusted=trusted)
+    secret = None if account_key is None else ledger_key(account_key)
+    seen = verify_folder(folder, today=_today(), trusted=trusted, account=account, account_key=secret)
     return Verified(
         folder=str(folder),
         results=tuple(VerifiedLine(name=r.name, holds=r.holds, detail=r.detail) for r in seen.results),

@@ -88,6 +88,8 @@ def mark_of(step: Step, config: Config, schema: Schema, *, run_id: str, policy: 
     ]
     if step != "fit":
         parts += [run_id, f"{config.generator.patients}"]
+    if step == "attack":
+        parts += [f"{folder}" for folder in config.release.earlier]
     if step == "report":
         parts += [config.release.model_dump_json(), policy]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

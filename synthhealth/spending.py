@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 from privacy.accounting import epsilon_of
 from privacy.budget import Budget
+from privacy.errors import ConfigError, refusal
 from privacy.plan import Plan
 from privacy.population import Population, Standing
 from privacy.schema import Schema
 from synthhealth.config import Config
 from synthhealth.results import Account, EntryLine, PopulationLine
+
+LEAST_KEY_BYTES = 16
 
 
 def budget_of(config: Config, schema: Schema) -> Budget:
@@ -33,8 +37,31 @@ def population_of(config: Config, schema: Schema) -> Population:
     asked = config.budget
     delta = budget_of(config, schema).delta if asked.ceiling_delta is None else asked.ceiling_delta
     return Population(
-        path=asked.ledger, population_id=asked.population, ceiling=Budget(epsilon=asked.ceiling, delta=delta)
+        path=asked.ledger,
+        population_id=asked.population,
+        ceiling=Budget(epsilon=asked.ceiling, delta=delta),
+        key=None if asked.ledger_key is None else ledger_key(asked.ledger_key),
     )
+
+
+def ledger_key(path: Path) -> bytes:
+    """The secret that signs the account's count and head.
+
+    Raises ConfigError where the file is missing or too short to be a secret.
+
+    Privacy: free; reads no rows.
+    """
+    key = path.read_bytes().strip() if path.is_file() else b""
+    if len(key) < LEAST_KEY_BYTES:
+        raise ConfigError(
+            refusal(
+                what=f"ledger key {path}",
+                must=f"hold at least {LEAST_KEY_BYTES} bytes",
+                got=f"{len(key)} bytes" if path.is_file() else "no such file",
+                fix="openssl rand -hex 32 > ledger.key, and keep it away from whoever can write the ledger",
+            )
+        )
+    return key
 
 
 def standing_of(population: Population) -> Standing | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import accumulate
 from typing import Literal
 
 import numpy as np
@@ -172,6 +173,7 @@ def priced_population(standing: Standing) -> PopulationTotal:
     delta = standing.ceiling.delta
     events = tuple(event for run in standing.runs for event in run.events)
     spent = _tidy(price(events, delta))
+    so_far = tuple(accumulate(run.events for run in standing.runs))
     return PopulationTotal(
         id=standing.population_id,
         epsilon=spent,
@@ -185,8 +187,9 @@ def priced_population(standing: Standing) -> PopulationTotal:
                 on=run.reserved_at[:10],
                 events=tuple(event_text(event) for event in run.events),
                 epsilon_alone=_tidy(price(run.events, delta)),
+                epsilon_running=_tidy(price(before, delta)),
             )
-            for run in standing.runs
+            for run, before in zip(standing.runs, so_far, strict=True)
         ),
         profile=tuple(ProfilePoint(epsilon=e, delta=d) for e, d in profile(events)),
         head_sha256=standing.head,

@@ -24,6 +24,7 @@ from synthhealth.report.evidence import (
 from synthhealth.report.judge import Grounds, effective_tier, judge
 from synthhealth.report.odds import advantage, family_epsilon, posterior, right_in_100, tpr_ceiling
 from synthhealth.report.parts import (
+    EarlierRelease,
     FamilyPoint,
     Header,
     LedgerPart,
@@ -72,6 +73,7 @@ class OpenEvidence:
     rehearsal: bool
     attack_authority: str
     approved_by: str
+    together: tuple[EarlierRelease, ...]
     changes: tuple[tuple[str, str], ...]
 
 
@@ -102,6 +104,7 @@ def disclose(evidence: Evidence, account: Account) -> OpenEvidence:
         rehearsal=evidence.rehearsal,
         attack_authority=evidence.attack_authority,
         approved_by=evidence.approved_by,
+        together=evidence.together,
         changes=evidence.changes,
     )
 
@@ -163,6 +166,7 @@ def _common(given: OpenEvidence, account: Account) -> Common:
         unprotected=fixed.public_inputs(given.approved_by),
         attacks=given.attacks,
         attack_authority=given.attack_authority,
+        together=given.together,
         audit=given.audit,
         structure=shape,
         not_fit_for=fixed.not_fit_for,

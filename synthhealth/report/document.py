@@ -11,6 +11,7 @@ from evaluation.finding import Finding
 from synthhealth.report.accountability import Assumption, Clause, Hazard, SignBox, Term, Unprotected
 from synthhealth.report.attack_parts import AttackRow, AuditRow, Structure
 from synthhealth.report.parts import (
+    EarlierRelease,
     Header,
     LedgerPart,
     Lineage,
@@ -54,6 +55,7 @@ class Common(Part):
     unprotected: tuple[Unprotected, ...]
     attacks: tuple[AttackRow, ...]
     attack_authority: str
+    together: tuple[EarlierRelease, ...]
     audit: AuditRow | None
     structure: tuple[Structure, ...]
     not_fit_for: tuple[str, ...]

@@ -9,6 +9,7 @@ from evaluation.finding import Finding
 from privacy.errors import CheckError, refusal
 from privacy.population import Standing
 from privacy.schema import Schema
+from synthhealth.report.parts import EarlierRelease
 from synthhealth.report.policy import PolicyFile, TierName
 
 
@@ -93,6 +94,7 @@ class Evidence:
     empty when nobody recorded it. `files` are the released files other than the report's own.
     `findings` are exact and go into the internal edition; the release edition sees them only
     through `disclosure`. `population` is what all releases about the population have cost, this one included.
+    `together` are the earlier releases on which the attacks were run together with this one.
 
     Privacy: internal only, because of `findings`.
     """
@@ -115,6 +117,7 @@ class Evidence:
     rehearsal: bool = False
     attack_authority: str = "the institution's own test before release"
     approved_by: str = ""
+    together: tuple[EarlierRelease, ...] = ()
     changes: tuple[tuple[str, str], ...] = field(default=())
 
     def __post_init__(self) -> None:

@@ -137,6 +137,7 @@ class PopulationRun(Part):
     on: str
     events: tuple[str, ...] = Field(description="its events with their native parameters, as JSON texts")
     epsilon_alone: float
+    epsilon_running: float = Field(description="of this run and all before it together")
 
 
 class PopulationTotal(Part):
@@ -152,6 +153,16 @@ class PopulationTotal(Part):
     profile: tuple[ProfilePoint, ...]
     head_sha256: str
     records: int
+
+
+class EarlierRelease(Part):
+    """An earlier release about the same people; the attacks were run on all of them together, too."""
+
+    report_id: str
+    release: str
+    created_on: str
+    run_id: str
+    fingerprint: str
 
 
 class LedgerLine(Part):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from privacy.accounting import epsilon_rdp
-from privacy.events import event_from_json
+from privacy.events import Event, event_from_json
 from synthhealth.report.account import EPSILONS, Account, price, profile, second_price
 from synthhealth.report.assemble import files_fingerprint, odds_of, report_id
 from synthhealth.report.document import ReleaseDocument
@@ -100,10 +100,14 @@ def _population(document: ReleaseDocument) -> str:
     spent = price(events, total.delta)
     if not _near(spent, total.epsilon) or not _near(total.ceiling_epsilon - spent, total.left_epsilon, tiny=1e-4):
         return f"all runs together cost {spent:g}"
+    so_far: tuple[Event, ...] = ()
     for run in total.runs:
         alone = tuple(event_from_json(json.loads(text)) for text in run.events)
+        so_far = (*so_far, *alone)
         if not _near(price(alone, total.delta), run.epsilon_alone):
             return f"run {run.run_id} costs {price(alone, total.delta):g}"
+        if not _near(price(so_far, total.delta), run.epsilon_running):
+            return f"up to run {run.run_id} {price(so_far, total.delta):g} was spent"
     return _profile_differs(total.profile, profile(events))
 
 

@@ -13,6 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from synthhealth.report import reading
+from synthhealth.report.account_figure import account_figure
 from synthhealth.report.attack_figures import ceiling_figure, forest_figure, roc_figure
 from synthhealth.report.document import Common, InternalDocument, ReleaseDocument
 from synthhealth.report.figures import ledger_figure, odds_figure, profile_figure
@@ -51,6 +52,7 @@ class Drawn:
     ceiling: Markup | None
     odds: Markup | None
     forest: Markup | None
+    account: Markup | None
 
 
 def render_release(document: ReleaseDocument, *, digest: str, signed: tuple[Signed, ...] = ()) -> str:
@@ -113,6 +115,7 @@ def _drawn(common: Common) -> Drawn:
         ceiling=ceiling_figure(common.promise, common.attacks) if common.promise.applies else None,
         odds=None if common.odds is None else odds_figure(common.odds),
         forest=forest_figure(common.attacks),
+        account=None if common.population is None else account_figure(common.population),
     )
 
 

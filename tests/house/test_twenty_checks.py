@@ -26,7 +26,7 @@ from forbidden_words import said
 from lab_cohorts import SCHEMA, lab_cohort
 from report_bundle import TODAY, broken, edit, rehash, signer
 from report_evidence import OWNED, attack, estimate, evidence
-from tiny_project import CONFIG, lay_out, stand_in
+from tiny_project import CONFIG, lay_out, quick_attack, stand_in
 
 from evaluation.attacks import distances, duplicates
 from evaluation.attacks.calls import Call
@@ -333,6 +333,33 @@ def test_15_the_worst_group_has_its_own_line_with_an_interval():
     assert all(e.interval is not None for e in worst if e.value is not None)
     report = ComplianceReport.of(replace(evidence(), findings=findings))
     assert "worst group" in render_internal(report.internal, digest="0" * 64)
+
+
+def test_16_two_releases_are_attacked_together_and_paid_for_together(copy: Path, monkeypatch: pytest.MonkeyPatch):
+    stand_in(monkeypatch)
+    seen: list[tuple[set[str], set[str], int]] = []
+
+    def watched(train: Cohort, holdout: Cohort, synthetic: Cohort, **given: object) -> tuple[Finding, ...]:
+        seen.append((set(train.ids), set(holdout.ids), len(synthetic)))
+        return quick_attack(train, holdout, synthetic, **given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("evaluation.attacks.suite.attack", watched)
+    (copy / "synthhealth.toml").write_text(CONFIG + 'out = "again"\nearlier = ["out"]\n')
+    config = Config.load(copy / "synthhealth.toml")
+    for step in (pipeline.fit, pipeline.sample, pipeline.attack, pipeline.report):
+        step(config)
+    alone, joint = seen
+    assert joint[0] > alone[0]  # whoever one of them has learnt from
+    assert joint[1] < alone[1]
+    assert joint[0] | joint[1] == alone[0] | alone[1]
+    assert (alone[2], joint[2]) == (150, 300)
+    common = read_document(copy / "again" / "release").common
+    first = read_document(copy / "out" / "release").common
+    assert [one.report_id for one in common.together] == [first.header.report_id]
+    assert [row.title for row in common.attacks] == ["guessing", "guessing, 2 releases together"]
+    assert common.population is not None
+    assert {run.run_id for run in common.population.runs} == {first.ledger.run_id, common.ledger.run_id}
+    assert verify(copy / "again" / "release", today=TODAY).exit_code == OPEN
 
 
 def numbers(text: str) -> set[str]:

@@ -102,11 +102,12 @@ def test_delta_is_held_against_the_public_size():
 
 
 @pytest.mark.parametrize(
-    ("size", "delta"), [(20, 1e-6), (100_000, 1e-6), (100_001, 1e-7), (1_000_000, 1e-7), (2_000_000, 1e-8)]
+    ("size", "delta"), [(20, 1e-6), (10_000, 1e-6), (10_001, 1e-7), (100_000, 1e-7), (2_000_000, 1e-9)]
 )
 def test_default_delta_follows_the_public_size(size: int, delta: float):
     assert Budget.default_delta(size) == pytest.approx(delta)
     Budget(epsilon=1.0, delta=Budget.default_delta(size)).require_for(size)
+    assert size * Budget.default_delta(size) <= 0.01 * (1 + 1e-9)  # what the default policy passes
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from command import Command
-from tiny_project import lay_out, stand_in
+from tiny_project import CONFIG, lay_out, stand_in
 
 from synthhealth import pipeline
 from synthhealth.config import Config
@@ -232,6 +232,40 @@ def test_a_release_is_verified_signed_and_seen_through(shell: Command, tmp_path:
     answer = shell("verify", release)
     assert answer.code == 5
     assert "NOT verified" in answer.out
+
+
+def test_a_release_is_held_against_the_account_under_the_institutions_key(shell: Command, tmp_path: Path) -> None:
+    path = lay_out(tmp_path, config=CONFIG.replace("[generator]", 'ledger_key = "ledger.key"\n[generator]'))
+    answer = shell("run", "--config", path)
+    assert answer.code == 2
+    assert "hold at least 16 bytes; got no such file" in answer.err
+    (tmp_path / "ledger.key").write_text("0123456789abcdef0123456789abcdef\n")
+    assert shell("run", "--config", path).code == 0
+    words = ("verify", tmp_path / "out" / "release", "--account", tmp_path / "ledger.jsonl")
+    assert shell(*words, "--account-key", tmp_path / "ledger.key").code == 6
+    answer = shell(*words)
+    assert answer.code == 5
+    assert "institution's key" in answer.out.replace("\n", " ")
+
+
+def test_an_earlier_release_must_be_about_the_same_people(shell: Command, finished: Path, tmp_path: Path) -> None:
+    path = lay_out(tmp_path, config=CONFIG + f'earlier = ["{finished.parent / "out"}"]\napproved_by = "A. Keeper"\n')
+    assert shell("fit", "--config", path).code == 0
+    assert shell("sample", "--config", path).code == 0
+    assert shell("attack", "--config", path).code == 0
+    path.write_text(path.read_text().replace(str(finished.parent / "out"), "nowhere"))
+    answer = shell("attack", "--config", path)
+    assert answer.code == 5
+    assert "nowhere must hold release/report.json and internal/split.key" in answer.err.replace("\n", "")
+    path.write_text(
+        path.read_text()
+        .replace("nowhere", str(finished.parent / "out"))
+        .replace('"simulated"', '"others"\nledger = "others.jsonl"')
+    )
+    assert shell("fit", "--again", "--config", path).code == 0
+    assert shell("sample", "--config", path).code == 0
+    answer = shell("attack", "--config", path)
+    assert "must be about the same population" in answer.err.replace("\n", "")
 
 
 def test_a_signed_report_is_not_written_again(shell: Command, tmp_path: Path) -> None:

@@ -36,9 +36,9 @@ def test_sizes_are_public_and_follow_from_schema_and_config() -> None:
 
 
 def test_delta_follows_from_the_size_unless_it_is_given() -> None:
-    assert budget_of(config(), SCHEMA) == Budget(epsilon=2, delta=1e-6)
-    assert budget_of(config(), simulated_schema(2_000_000)) == Budget(epsilon=2, delta=1e-8)
-    assert budget_of(config("delta = 1e-7\n"), SCHEMA) == Budget(epsilon=2, delta=1e-7)
+    assert budget_of(config(), SCHEMA) == Budget(epsilon=2, delta=1e-7)
+    assert budget_of(config(), simulated_schema(2_000_000)) == Budget(epsilon=2, delta=1e-9)
+    assert budget_of(config("delta = 1e-8\n"), SCHEMA) == Budget(epsilon=2, delta=1e-8)
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_pointers_lead_to_numbers_only():
 
 @BOTH
 def test_state_of_signatures_is_on_the_page_and_in_print(edition: str):
-    assert re.search(r'<div class="mark"[^>]*>.*UNSIGNED</div>', html(edition))
+    assert re.search(r'<header class="mark"[^>]*>.*UNSIGNED</header>', html(edition))
     assert re.search(r'@top-left \{ content: "[^"]*UNSIGNED"', html(edition))
 
 
@@ -173,7 +173,7 @@ def test_declining_is_no_signature():
     )  # fmt: skip
     page = render_release(report().release, digest="0" * 64, signed=(by,))
     assert "DECLINED by P. Officer" in page
-    assert '<div class="mark" role="note">' in page
+    assert '<header class="mark">' in page
     assert "UNSIGNED</div>" in page
 
 
