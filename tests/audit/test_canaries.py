@@ -124,7 +124,7 @@ def test_stand_ins_keep_the_rules_of_any_schema():
 
 def test_steps_are_audited_with_a_control():
     event = SampledGaussian(noise_multiplier=1.2, sample_rate=1.0, steps=1)
-    found = audit_steps(event, delta=1e-6, seed=0, canaries=400)
+    found = audit_steps(event, delta=1e-6, seed=0, canaries=800)
     assert found.claimed == pytest.approx(epsilon_of((event,), 1e-6))
     assert found.control.falsified
     assert found.found.excess < 0

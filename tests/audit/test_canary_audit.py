@@ -56,7 +56,7 @@ def test_poisson_steps_are_not_falsified():
 
 def test_records_are_clipped_together():
     """Half of the canaries are far above the cap of records, each record with a gradient of its own."""
-    event, flock = event_of(*FULL_BATCH), Flock.of(400, 0)
+    event, flock = event_of(*FULL_BATCH), Flock.of(1_000, 0)
     claim, scores = claim_of(event), steps_with(event, flock)
     assert not held_against(scores, flock, claim, among=flock.heavy, alpha=ALPHA).falsified
 

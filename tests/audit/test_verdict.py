@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,13 @@ from privacy.budget import Budget
 from privacy.errors import CheckError
 from privacy.plan import calibrate
 from privacy.schema import Schema
-from synthhealth.audit import verdict
+from synthhealth.audit import canary_audit, verdict
 from synthhealth.audit.answer import Audited, audit_of
 from synthhealth.audit.tiny_world import OneWorldEvent, Scan
 from synthhealth.engines import make_engine
 from synthhealth.generators.protocol import EngineName, Progress
+
+CANARIES = 3_000  # a planted leak is missed less than once in a million runs
 
 
 def quick_scan(name: EngineName, patient: str, *, runs: int, progress: Progress, leak: bool = False) -> Scan:
@@ -37,8 +40,9 @@ def quick_scan(name: EngineName, patient: str, *, runs: int, progress: Progress,
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project whose tables are gone, and scans of tiny worlds that take no time."""
+    """A project whose tables are gone; scans that take no time; tests that are wrong once in 100,000 runs."""
     monkeypatch.setattr(verdict, "scan", quick_scan)
+    monkeypatch.setattr(canary_audit, "held_against", partial(canary_audit.held_against, alpha=1e-5))
     path = lay_out(tmp_path, config=CONFIG)
     for table in ("patients.csv", "labs.csv"):
         (tmp_path / table).unlink()
@@ -50,8 +54,8 @@ def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     return Command(monkeypatch, capsys)
 
 
-def ask(shell: Command, config: Path, *words: str) -> Answer:
-    return shell("audit", "--config", config, "--canaries", "600", "--quiet", *words)
+def ask(shell: Command, config: Path, *words: str, canaries: int = CANARIES) -> Answer:
+    return shell("audit", "--config", config, "--canaries", f"{canaries}", "--quiet", *words)
 
 
 def test_the_running_code_passes_without_its_tables(shell: Command, config: Path):
@@ -73,7 +77,7 @@ def test_the_answer_is_kept_for_the_report_of_the_same_plan(shell: Command, conf
         ledgers.append(json.dumps({**plan.to_json(), "run_id": "x"}).encode())
     same = audit_of(internal, ledgers[0])
     assert same is not None
-    assert same.canaries == 600
+    assert same.canaries == CANARIES
     assert same.planted_caught
     assert not same.profile_falsified
     assert same.epsilon_lower <= same.epsilon_ceiling
@@ -100,9 +104,8 @@ def test_an_event_of_one_world_only_exits_with_five(shell: Command, config: Path
     assert told["scans"][0]["suspects"] == ["with the patient only: patients: 13"]
 
 
-def test_a_missed_control_is_no_pass(shell: Command, config: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("synthhealth.audit.canary_audit.PLANTED", 1)
-    answer = ask(shell, config)
+def test_a_missed_control_is_no_pass(shell: Command, config: Path):
+    answer = ask(shell, config, canaries=100)  # so few that the planted leak cannot be told
     assert answer.code == 0
     assert "no power" in answer.out
     assert "not falsified" not in answer.out

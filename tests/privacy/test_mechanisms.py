@@ -273,7 +273,7 @@ def test_removing_a_patient_moves_no_score_by_more_than_the_weight(
 
 
 def test_choices_follow_the_exponential_mechanism():
-    epsilon, rounds, names = 1.5, 500, [f"r{i}" for i in range(500)]
+    epsilon, rounds, names = 1.5, 1_000, [f"r{i}" for i in range(1_000)]
     gate = gate_of(FOUR, {name: Selection(epsilon=epsilon) for name in names})
     candidates = misfits([1.0, 2.0, 4.0, 3.0])  # scores 0 and 4
     picks = [int(noisy_choices(gate, name, both, candidates=candidates, k=1)[0]) for name in names]
