@@ -46,9 +46,8 @@ audit: $(VENV)/dev.ready ## the long checks of the privacy promise: deliberate b
 	PYTHONPATH=tests $(BIN)/python -m audit.kill_table
 	$(BIN)/python -m pytest -m slow tests $(IN_THE_KILL_TABLE)
 
-bench: $(VENV)/demo.ready ## the demo with each engine: how long it takes, how much memory it needs, what is found
-	for engine in marginal vae vae-dpsgd; do \
-		$(BIN)/synthhealth demo --engine $$engine --out out/bench/$$engine --quiet $(ARGS) || exit 1; done
+bench: $(VENV)/dev.ready ## ratios side by side, written to docs/benchmarks.md (ARGS names sections)
+	PYTHONPATH=tests $(BIN)/python -m bench.page $(ARGS)
 
 bench-attacks: $(VENV)/dev.ready ## planted leaks and fresh patients before the attack suite; ICU=folder adds PhysioNet 2012
 	PYTHONPATH=tests $(BIN)/python -m bench.attacks $(if $(ICU),--icu $(ICU)) $(ARGS)

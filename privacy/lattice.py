@@ -11,6 +11,8 @@ from privacy.randomness import secret_whole_gaussian
 
 MOST_ROWS = 1 << 21  # the most patients that the bounds below allow for, a limit of the software and public
 ROW_ERROR = 2.0**-40  # what a row in float64 may differ from its exact value, relative to the norm it is clipped to
+KEPT_ERROR = 2.0**-29  # the same for sums that are made without rows; see privacy-argument.md
+MOST_CANCELLED = 32.0  # such a gradient counts as no shorter than a 32nd of its terms' lengths together
 _ROUNDING = 2.0**-8  # the most that rounding a sum may take of the norm
 _MARGIN = 2.0**-16  # left for the float errors of norms and scales; see privacy-argument.md
 _MOST_WOBBLE = 0.5  # beyond it the clip norm would drown in the errors
@@ -54,6 +56,12 @@ def clip_rows(rows: NDArray[np.floating], norm: float) -> NDArray[np.float64]:
     factor = np.minimum(scale, norm / np.maximum(length, 1.0))
     exact *= factor[:, None]
     return exact
+
+
+def clip_factors(lengths: NDArray[np.float64], norm: float) -> NDArray[np.float64]:
+    """What vectors of these L2 lengths [n] must be multiplied by to be at most `norm` long; 0 where not finite."""
+    factors: NDArray[np.float64] = np.minimum(1.0, norm / np.maximum(lengths, norm))
+    return np.where(np.isfinite(lengths), factors, 0.0)
 
 
 def private_sum(total: NDArray[np.float64], *, max_norm: float, noise_multiplier: float) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from torch import nn
 from privacy.cohort import Cohort, Records
 from privacy.events import SampledGaussian
 from privacy.randomness import public
-from synthhealth.generators.training import Gradients, Room, gradient_rows
+from synthhealth.generators.training import Gradients, Kept, Room, gradient_rows
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -137,10 +137,10 @@ class CanaryRoom:
     def step(self, gradients: Gradients, size: int, *, max_grad_norm: float) -> Floats:
         """A step of the room on `size` parameters and the canaries' marks; returns the part of the former."""
 
-        def both(batch: Places) -> Iterator[Floats]:
+        def both(batch: Places) -> Iterator[Floats | Kept]:
             marked = self._canary[batch] >= 0
             for block in gradients(batch[~marked]):
-                yield np.pad(block, ((0, 0), (0, len(self._flock))))
+                yield _longer(block, len(self._flock))
             for start in range(0, int(marked.sum()), BLOCK):
                 marks = self._gradients(batch[marked][start : start + BLOCK], STRENGTH * max_grad_norm)
                 yield np.pad(marks, ((0, 0), (size, 0)))
@@ -161,6 +161,32 @@ class CanaryRoom:
         losses = self._marks(torch.from_numpy(canary.copy()), torch.from_numpy(weight))
         marks: Floats = gradient_rows(self._marks, losses.sum(), len(rows)).numpy()
         return marks
+
+
+@dataclass(frozen=True, slots=True)
+class Longer:
+    """Kept gradients, with `marks` numbers of zero behind each."""
+
+    kept: Kept
+    marks: int
+
+    @property
+    def lengths(self) -> Floats:
+        """As they were."""
+        return self.kept.lengths
+
+    @property
+    def size(self) -> int:
+        """The gradient's own numbers and the marks."""
+        return self.kept.size + self.marks
+
+    def weighted(self, factors: Floats) -> Floats:
+        """The sum, and zeros."""
+        return np.pad(self.kept.weighted(factors), (0, self.marks))
+
+
+def _longer(block: Floats | Kept, marks: int) -> Floats | Kept:
+    return np.pad(block, ((0, 0), (0, marks))) if isinstance(block, np.ndarray) else Longer(block, marks)
 
 
 def log_odds(seen: Floats, event: SampledGaussian) -> Floats:

@@ -16,12 +16,34 @@ from privacy.cohort import Cohort
 from privacy.errors import BudgetError, ConfigError, refusal
 from privacy.events import SampledGaussian
 from privacy.gate import Gate
-from privacy.lattice import clip_rows, private_sum, safe_norm
+from privacy.lattice import KEPT_ERROR, clip_factors, clip_rows, private_sum, safe_norm
 from privacy.randomness import poisson_batch
 
 Floats = NDArray[np.float64]
-Gradients = Callable[[NDArray[np.int64]], Iterable[Floats]]
-"""Given the rows of a batch, per-patient gradients [patients, size] in blocks; each row from its own patient alone."""
+
+
+class Kept(Protocol):
+    """Per-patient gradients of a block that are kept as what they are made of; see `bookkeeping.Block`."""
+
+    @property
+    def lengths(self) -> Floats:
+        """L2 lengths, one a patient, [patients]; not finite for a gradient that is not."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many numbers a gradient has."""
+        ...
+
+    def weighted(self, factors: Floats) -> Floats:
+        """The sum of the gradients times their factors [patients], shape [size]."""
+        ...
+
+
+Gradients = Callable[[NDArray[np.int64]], Iterable[Floats | Kept]]
+"""Given the rows of a batch, gradients in blocks of patients: rows [patients, size], or what is kept of them.
+
+Each patient's gradient is made of that patient alone."""
 
 
 class Room(Protocol):
@@ -95,16 +117,31 @@ class Training:
         self._left -= 1
         n, rate = len(self.rows), self.event.sample_rate
         batch = np.arange(n) if rate >= 1 else poisson_batch(n, rate)
-        norm = safe_norm(max_grad_norm, size)
+        norm = safe_norm(max_grad_norm, size, row_error=KEPT_ERROR)
         total, seen = np.zeros(size), 0
-        for rows in gradients(batch):
-            if rows.ndim != 2 or rows.shape[1] != size or rows.dtype != np.float64:  # noqa: PLR2004  # a row a patient
-                raise TypeError(f"gradients must come as [patients, {size}] in float64")
-            total += clip_rows(rows, norm).sum(axis=0)
-            seen += len(rows)
+        for block in gradients(batch):
+            clipped, patients = clipped_sum(block, size, norm)
+            total += clipped
+            seen += patients
         if seen != len(batch):
             raise TypeError("gradients must come as one row a patient of the batch")
         return private_sum(total, max_norm=max_grad_norm, noise_multiplier=self.event.noise_multiplier)
+
+
+def clipped_sum(block: Floats | Kept, size: int, norm: float) -> tuple[Floats, int]:
+    """The sum [size] of a block's gradients, each clipped to `norm`, and of how many patients they are.
+
+    Raises TypeError for anything but one gradient of `size` float64 numbers a patient.
+
+    Privacy: internal only.
+    """
+    if isinstance(block, np.ndarray):
+        if block.ndim != 2 or block.shape[1] != size or block.dtype != np.float64:  # noqa: PLR2004  # a row a patient
+            raise TypeError(f"gradients must come as [patients, {size}] in float64")
+        return clip_rows(block, norm).sum(axis=0), len(block)
+    if block.size != size or block.lengths.ndim != 1 or block.lengths.dtype != np.float64:
+        raise TypeError(f"gradients must be kept as one length a patient in float64, and sums of {size} numbers")
+    return block.weighted(clip_factors(block.lengths, norm)), len(block.lengths)
 
 
 def gradient_rows(model: GradSampleModule, loss: torch.Tensor, patients: int) -> torch.Tensor:

@@ -14,7 +14,7 @@ from torch import nn
 
 from privacy import mechanisms
 from synthhealth.audit import canaries
-from synthhealth.generators import training
+from synthhealth.generators import layer_parts, training
 
 Floats = NDArray[np.float64]
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -25,19 +25,31 @@ def off(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(training, "clip_rows", _only_finite)
 
 
+def of_kept_off(patch: pytest.MonkeyPatch) -> None:
+    """Gradients that are kept without rows go into the sum as long as they are."""
+    patch.setattr(training, "clip_factors", lambda lengths, _norm: np.isfinite(lengths).astype(np.float64))
+
+
+def of_kept_unmeasured(patch: pytest.MonkeyPatch) -> None:
+    """The lengths forget what is written down: tables, and layers with many records."""
+    patch.setattr(
+        layer_parts.Rows, "measured", lambda self: (torch.zeros(len(self.tables[0]), dtype=torch.float64),) * 2
+    )
+
+
 def wider(factor: float) -> Break:
     """Rows are clipped to `factor` times the norm that noise and price are made for."""
 
     def break_it(patch: pytest.MonkeyPatch) -> None:
         real = training.safe_norm
-        patch.setattr(training, "safe_norm", lambda norm, size: factor * real(norm, size))
+        patch.setattr(training, "safe_norm", lambda norm, size, **terms: factor * real(norm, size, **terms))
 
     return break_it
 
 
 def to_the_whole_norm(patch: pytest.MonkeyPatch) -> None:
     """Nothing of the norm is left for the rounding onto the lattice."""
-    patch.setattr(training, "safe_norm", lambda norm, _size: norm)
+    patch.setattr(training, "safe_norm", lambda norm, _size, **_: norm)
 
 
 def of_sums_off(patch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from kept_rows import written
 from numpy.typing import NDArray
 
 from privacy.cohort import Cohort
 from privacy.gate import Gate
 from privacy.schema import Number, Schema
 from synthhealth.encoding.draws import Draws
-from synthhealth.generators import marginal
+from synthhealth.generators import bookkeeping, marginal
 from synthhealth.generators.dpsgd import encoder, learning, network
 from synthhealth.generators.dpsgd import engine as dpsgd_engine
 from synthhealth.generators.dpsgd.batch import Batch
@@ -56,14 +57,13 @@ def loss_over_the_mask_of_the_vae(patch: pytest.MonkeyPatch) -> None:
 
 
 def mean_reduction(patch: pytest.MonkeyPatch) -> None:
-    """Opacus is told that the loss is a mean, while it is a sum: rows grow with the batch."""
-    real = learning.GradSampleModule
+    """The loss is taken for a mean, while it is a sum: what comes back is multiplied by the size of the batch."""
+    real = bookkeeping.backprops
 
-    def wrapped(module: torch.nn.Module, *, loss_reduction: str) -> torch.nn.Module:
-        del loss_reduction
-        return real(module, loss_reduction="mean")
+    def backprops(losses: torch.Tensor, outputs: list[torch.Tensor]) -> tuple[torch.Tensor | None, ...]:
+        return tuple(None if back is None else back * len(losses) for back in real(losses, outputs))
 
-    patch.setattr(learning, "GradSampleModule", wrapped)
+    patch.setattr(bookkeeping, "backprops", backprops)
 
 
 def batch_statistics(patch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ class Leaky:
 
     def step(self, gradients: Gradients, size: int, *, max_grad_norm: float) -> Floats:
         noisy = self.room.step(gradients, size, max_grad_norm=max_grad_norm)
-        exact = sum(block.sum(axis=0) for block in gradients(np.arange(len(self.rows))))
+        exact = sum(written(block).sum(axis=0) for block in gradients(np.arange(len(self.rows))))
         return np.concatenate([exact[: self.open], noisy[self.open :]])
 
 
@@ -151,7 +151,7 @@ def norm_from_rows(patch: pytest.MonkeyPatch) -> None:
 
     def step(room: Training, gradients: Gradients, size: int, *, max_grad_norm: float) -> Floats:
         del max_grad_norm
-        rows = np.concatenate(list(gradients(np.arange(len(room.rows)))))
+        rows = np.concatenate([written(block) for block in gradients(np.arange(len(room.rows)))])
         median = float(np.median(np.linalg.norm(rows, axis=1)))
         return real(room, gradients, size, max_grad_norm=max(median, 1e-3))
 

@@ -92,6 +92,16 @@ MUTANTS = (
         killer=test_clip.test_one_patient_moves_a_step_by_at_most_the_norm,
     ),
     Mutant(
+        name="clip of kept gradients off",
+        break_it=clips.of_kept_off,
+        killer=test_clip.test_one_patient_moves_a_step_of_kept_gradients_by_at_most_the_norm,
+    ),
+    Mutant(
+        name="a layer left out of the lengths",
+        break_it=clips.of_kept_unmeasured,
+        killer=test_clip.test_one_patient_moves_a_step_of_kept_gradients_by_at_most_the_norm,
+    ),
+    Mutant(
         name="clip of sums off",
         break_it=clips.of_sums_off,
         killer=test_clip.test_one_patient_moves_sums_by_at_most_the_norm,

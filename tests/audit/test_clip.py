@@ -6,14 +6,17 @@ from functools import cache
 
 import numpy as np
 import pytest
+import torch
 from audit.stage import Floats, looked_up, people, room_of, silence
 from scipy.sparse import csr_matrix
 from small_world import EXTREMES, gate_of, without
+from torch import nn
 
 from privacy.cohort import Cohort
 from privacy.events import DiscreteGaussian, Gaussian
-from privacy.lattice import lattice_step, safe_norm
+from privacy.lattice import KEPT_ERROR, lattice_step, safe_norm
 from privacy.mechanisms import noisy_histograms, noisy_second_moments, noisy_sums
+from synthhealth.generators.bookkeeping import Bookkeeper
 
 N, SIZE, NORM, KINDS = 5, 6, 0.5, 5
 
@@ -77,6 +80,39 @@ def test_one_patient_moves_a_step_by_at_most_the_norm():
     for kind in range(KINDS):
         assert moved(step, rows_of(kind)).max() <= NORM - np.sqrt(SIZE) * lattice_step(NORM, SIZE)
     assert moved(step, rows_of(0)).max() > 0.99 * safe_norm(NORM, SIZE)
+
+
+class Told(nn.Module):
+    """A patient seen once, and as records: layers of each kind, with a slope that grows from patient to patient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.once = nn.Linear(3, 4, dtype=torch.float64)
+        self.often = nn.Linear(2, 4, dtype=torch.float64)
+        self.table = nn.Embedding(5, 4, dtype=torch.float64)
+        for parameter in self.parameters():
+            parameter.data = torch.linspace(-1.0, 1.0, parameter.numel(), dtype=torch.float64).reshape(parameter.shape)
+
+    def forward(self, number: torch.Tensor) -> torch.Tensor:
+        place = number[:, None] + torch.arange(6.0, dtype=torch.float64)
+        records = torch.tanh(self.often(torch.stack([torch.sin(place), place], dim=2)) + self.table(place.long() % 5))
+        told = torch.tanh(self.once(torch.stack([number, torch.cos(number), torch.ones_like(number)], dim=1)))
+        return (records.sum(dim=1) + told).sum(dim=1) * 10.0 ** (number - 2)
+
+
+def kept_step(cohort: Cohort, _rows: Floats) -> Floats:
+    books = Bookkeeper(Told())
+    numbers = np.array([float(str(one)[1:]) for one in cohort.ids])
+    kept = books.block(torch.from_numpy(numbers))
+    return room_of(cohort).step(lambda _: [kept], kept.size, max_grad_norm=NORM)
+
+
+def test_one_patient_moves_a_step_of_kept_gradients_by_at_most_the_norm():
+    size = sum(parameter.numel() for parameter in Told().parameters())
+    apart = moved(kept_step, rows_of(0))
+    assert apart.max() <= NORM - np.sqrt(size) * lattice_step(NORM, size)
+    assert apart.max() > 0.99 * safe_norm(NORM, size, row_error=KEPT_ERROR)
+    assert apart.min() < 0.99 * NORM  # one is short enough to stay as it is
 
 
 def test_one_patient_moves_sums_by_at_most_the_norm():

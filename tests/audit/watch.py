@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from kept_rows import written
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
@@ -58,11 +59,11 @@ def watching(watch: Watch) -> Iterator[None]:
     def watched_step(room, gradients, size, *, max_grad_norm):  # noqa: ANN001, ANN202
         into = watch.begin()
 
-        def asked(batch: Places) -> Iterator[Floats]:
+        def asked(batch: Places) -> Iterator[Floats | training.Kept]:
             order.clear()
             blocks = []
             for block in gradients(batch):
-                blocks.append(block)
+                blocks.append(written(block))
                 yield block
             rows = np.concatenate(order) if order else batch
             note(into, room.rows.ids[rows], np.concatenate(blocks))

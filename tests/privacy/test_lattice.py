@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small_world import EXTREMES, noise_fits
 
 from privacy import lattice
-from privacy.lattice import MOST_ROWS, clip_rows, lattice_step, private_sum, safe_norm
+from privacy.lattice import MOST_ROWS, clip_factors, clip_rows, lattice_step, private_sum, safe_norm
 
 SIZE = 5
 NUMBERS = st.one_of(st.sampled_from(EXTREMES), st.floats(allow_nan=True, allow_infinity=True))
@@ -178,3 +178,20 @@ def test_privatising_is_cheap_beside_a_training_step():
         private_sum(total, max_norm=1.0, noise_multiplier=1.0)
         best = min(best, time.process_time() - start)
     assert best < 0.03
+
+
+LENGTHS = st.lists(st.one_of(st.sampled_from(EXTREMES), st.floats(0, 1e308)), min_size=1, max_size=8)
+
+
+@given(LENGTHS, st.floats(1e-6, 1e6))
+def test_factors_bring_every_length_down_to_the_norm(lengths: list[float], norm: float):
+    factors = clip_factors(np.abs(np.array(lengths)), norm)
+    for length, factor in zip(np.abs(lengths), factors, strict=True):
+        if not math.isfinite(length):
+            assert factor == 0.0
+        elif length <= norm:
+            assert factor == 1.0
+        else:
+            most = Fraction(norm) * (1 + Fraction(1, 2**50)) + Fraction(float(length)) / 2**1074
+            assert Fraction(float(factor)) * Fraction(float(length)) <= most
+            assert factor > 0.0

@@ -7,6 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
+from kept_rows import written
 from numpy.typing import NDArray
 from opacus import GradSampleModule
 from opacus.validators import ModuleValidator
@@ -18,6 +19,7 @@ from privacy.randomness import public
 from privacy.schema import Schema
 from synthhealth.encoding.draws import Draws
 from synthhealth.encoding.layout import Layout
+from synthhealth.generators.bookkeeping import Bookkeeper
 from synthhealth.generators.dpsgd.batch import CELLS_A_BLOCK, PATIENTS_A_BLOCK, Batch, blocks_of
 from synthhealth.generators.dpsgd.chance import latent_chance
 from synthhealth.generators.dpsgd.encoded import Encoded
@@ -68,9 +70,7 @@ def rows_of(network: Network, ground: Ground, cohort: Cohort, rows: NDArray[np.i
     """Per-patient gradients in the order of `rows`."""
     lesson = lesson_of(network, ground, cohort)
     order = np.concatenate(list(blocks_of(lesson.encoded, rows)))
-    wrapped = GradSampleModule(network, loss_reduction="sum")
-    table = np.concatenate(list(patient_gradients(wrapped, lesson, rows, 5)))
-    wrapped.remove_hooks()
+    table = np.concatenate([written(block) for block in patient_gradients(Bookkeeper(network), lesson, rows, 5)])
     return table[np.argsort(order)][np.argsort(np.argsort(rows))]
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from opacus import GradSampleModule
 
+from synthhealth.generators.bookkeeping import Block, Bookkeeper
 from synthhealth.generators.dpsgd.adam import Adam, rate_at
 from synthhealth.generators.dpsgd.batch import Batch, blocks_of
 from synthhealth.generators.dpsgd.chance import latent_chance
@@ -17,7 +17,7 @@ from synthhealth.generators.dpsgd.encoded import Encoded
 from synthhealth.generators.dpsgd.ground import Ground
 from synthhealth.generators.dpsgd.network import LATENT, Network, gradient_of, set_weights, weights_of
 from synthhealth.generators.protocol import Progress
-from synthhealth.generators.training import Room, gradient_rows
+from synthhealth.generators.training import Room
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -61,25 +61,24 @@ def learn_privately(room: Room, lesson: Lesson, recipe: Recipe, progress: Progre
 
     Privacy: what was paid for when the room was entered; everything after a sum is post-processing.
     """
-    wrapped = GradSampleModule(lesson.network, loss_reduction="sum")
+    books = Bookkeeper(lesson.network)
 
     def noisy(step: int, size: int) -> Floats:
-        def gradients(rows: Places) -> Iterator[Floats]:
-            return patient_gradients(wrapped, lesson, rows, step)
+        def gradients(rows: Places) -> Iterator[Block]:
+            return patient_gradients(books, lesson, rows, step)
 
         return room.step(gradients, size, max_grad_norm=recipe.max_grad_norm)
 
     _descend(lesson.network, noisy, recipe, progress)
 
 
-def patient_gradients(wrapped: GradSampleModule, lesson: Lesson, rows: Places, step: int) -> Iterator[Floats]:
-    """Blocks of gradients [patients, weights] of the patients at `rows`, each of the patient's own loss.
+def patient_gradients(books: Bookkeeper, lesson: Lesson, rows: Places, step: int) -> Iterator[Block]:
+    """Blocks of gradients of the patients at `rows`, each of the patient's own loss.
 
     Privacy: internal only.
     """
     for block in blocks_of(lesson.encoded, rows):
-        losses = wrapped(*lesson.inputs(block, step))
-        yield gradient_rows(wrapped, losses.sum(), len(block)).numpy()
+        yield books.block(*lesson.inputs(block, step))
 
 
 def learn_openly(lesson: Lesson, recipe: Recipe, rng: np.random.Generator, progress: Progress) -> None:

@@ -42,12 +42,12 @@ _OUTPUTS = frozenset(
 class Network(nn.Module):
     """Patients in, losses out; `events` is None for a schema without tests."""
 
-    def __init__(self, ground: Ground, rng: np.random.Generator) -> None:
+    def __init__(self, ground: Ground, rng: np.random.Generator, *, hidden: int = HIDDEN) -> None:
         super().__init__()
-        self.encoder = Encoder(ground, hidden=HIDDEN, latent=LATENT)
-        self.latent = linear(LATENT, HIDDEN)
-        self.row = RowDecoder(ground, hidden=HIDDEN)
-        self.events = EventDecoder(ground, hidden=HIDDEN) if ground.tests else None
+        self.encoder = Encoder(ground, hidden=hidden, latent=LATENT)
+        self.latent = linear(LATENT, hidden)
+        self.row = RowDecoder(ground, hidden=hidden)
+        self.events = EventDecoder(ground, hidden=hidden) if ground.tests else None
         initialise(self, _OUTPUTS, rng)
         if self.events is not None:
             believe(self.events)
@@ -65,7 +65,7 @@ class Network(nn.Module):
         return loss if self.events is None else loss + self.events(hidden, batch)
 
     def hidden(self, latent: torch.Tensor) -> torch.Tensor:
-        """What the decoders see of the latent, [n, HIDDEN]."""
+        """What the decoders see of the latent, [n, hidden]."""
         return torch.tanh(self.latent(latent))
 
 
