@@ -15,7 +15,7 @@ IN_THE_KILL_TABLE := $(foreach test,test_mutants.py::test_a_break_of_a_whole_fit
 	test_privacy_mutants.py::test_a_named_test_notices_the_break,--deselect tests/audit/$(test))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types imports pytest audit bench bench-attacks clean
+.PHONY: help demo test lint format types imports pytest audit bench bench-attacks oracle clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -52,8 +52,17 @@ bench: $(VENV)/dev.ready ## ratios side by side, written to docs/benchmarks.md (
 bench-attacks: $(VENV)/dev.ready ## planted leaks and fresh patients before the attack suite; ICU=folder adds PhysioNet 2012
 	PYTHONPATH=tests $(BIN)/python -m bench.attacks $(if $(ICU),--icu $(ICU)) $(ARGS)
 
+oracle: $(VENV)/dev.ready .oracle/ready ## our measures against other packages' own, which live in an environment of their own
+	for script in tests/oracle/agree_*.py; do \
+		ORACLE=$(CURDIR)/.oracle/bin/python PYTHONPATH=tests $(BIN)/python $$script || exit 1; done
+
+.oracle/ready: tests/oracle/requirements.txt $(VENV)/bin/python
+	@$(VENV)/bin/python -m venv .oracle
+	@.oracle/bin/python -m pip --disable-pip-version-check install --quiet --requirement tests/oracle/requirements.txt
+	@touch $@
+
 clean: ## remove the environment and the caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .oracle .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer must be on the PATH; got none; to fix: install it, or make PYTHON=/its/path" >&2; exit 2; }

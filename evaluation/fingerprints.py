@@ -33,6 +33,13 @@ def as_words(values: Floats, step: float = 1.0) -> Words:
     return np.where(known, np.where(known, places, 0).astype(np.int64).view(np.uint64), _MISSING)
 
 
+def occurrences(words: Words | Ints, among: Words | Ints) -> Floats:
+    """How often each of `words` [n] occurs in `among` [m], [n]."""
+    ordered = np.sort(among)
+    upper, lower = (np.searchsorted(ordered, words, side=side) for side in ("right", "left"))
+    return (upper - lower).astype(np.float64)
+
+
 def value_steps(cohort: Cohort) -> Floats:
     """Each record's value in steps of its test, [records].
 

@@ -9,7 +9,7 @@ from evaluation.attacks.membership import membership_reading
 from evaluation.attacks.reading import Attack, NotMeasurableError, Reading
 from evaluation.attacks.stage import Stage
 from evaluation.finding import Family, ThreatModel
-from evaluation.fingerprints import Words, as_words, mixed, result_words
+from evaluation.fingerprints import Words, as_words, mixed, occurrences, result_words
 from evaluation.patient_table import record_units
 from privacy.cohort import Cohort
 
@@ -89,17 +89,9 @@ def record_evidence(stage: Stage) -> tuple[NDArray[np.int64], Floats]:
     evidence = np.zeros(len(owner))
     scale = len(stage.synthetic.cohort.records) / len(stage.reference.cohort.records)
     for words, theirs, known in zip(mine, _views(stage.synthetic.cohort), _views(stage.reference.cohort), strict=True):
-        expected = (_counts(words, known) + 0.5) * scale
-        evidence += np.clip(_counts(words, theirs) * np.log1p(1 / expected) - 1, -_MOST, _MOST)
+        expected = (occurrences(words, known) + 0.5) * scale
+        evidence += np.clip(occurrences(words, theirs) * np.log1p(1 / expected) - 1, -_MOST, _MOST)
     return owner, evidence
-
-
-def _counts(words: Words, among: Words) -> Floats:
-    """How often each of `words` occurs in `among`."""
-    ordered = np.sort(among)
-    return (np.searchsorted(ordered, words, side="right") - np.searchsorted(ordered, words, side="left")).astype(
-        np.float64
-    )
 
 
 def _views(cohort: Cohort) -> tuple[Words, ...]:

@@ -16,6 +16,7 @@ from synthhealth.report import reading
 from synthhealth.report.account_figure import account_figure
 from synthhealth.report.attack_figures import ceiling_figure, forest_figure, roc_figure
 from synthhealth.report.document import Common, InternalDocument, ReleaseDocument
+from synthhealth.report.exact_figures import distance_figure, risk_figure
 from synthhealth.report.figures import ledger_figure, odds_figure, profile_figure
 from synthhealth.report.flow import flow_figure
 from synthhealth.report.inner import FamilyTable, family_tables, gap_figure, said
@@ -93,6 +94,8 @@ def render_internal(document: InternalDocument, *, digest: str, signed: tuple[Si
         tables=tables,
         gaps=gap_figure(findings),
         roc=roc_figure(document.common.promise, findings),
+        distances=distance_figure(findings),
+        risks=risk_figure(findings),
         said=said,
     )
 
