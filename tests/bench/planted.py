@@ -24,7 +24,7 @@ from synthhealth.generators.dpsgd.unprotected import UnprotectedEngine
 from synthhealth.generators.protocol import quiet
 
 COPIED_SHARE, NOISE = 0.02, 0.03
-FEW_PATIENTS, MANY_STEPS = 600, 1_500
+FEW_PATIENTS, MANY_STEPS = 600, 800
 NO_BUDGET = Budget(epsilon=1, delta=1e-6)
 
 

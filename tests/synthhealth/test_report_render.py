@@ -120,7 +120,7 @@ def test_headings_never_skip_a_level(edition: str):
 def test_figures_speak_and_tables_have_headers(edition: str):
     page = Page(html(edition))
     drawings = page.named("svg")
-    assert len(drawings) == (6 if edition == "release" else 9)
+    assert len(drawings) == (7 if edition == "release" else 10)
     assert all(told["role"] == "img" and "aria-labelledby" in told for told in drawings)
     assert len(page.named("desc")) == len(drawings)
     tables = len(page.named("table"))
