@@ -7,18 +7,24 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from odd_worlds import cohort_in
+from small_world import SCHEMA, gate_of
 
+from privacy.events import Event, SampledGaussian
 from privacy.schema import Schema
 from synthhealth.encoding.bins import Bins
 from synthhealth.encoding.layout import Layout
 from synthhealth.generators.codebook import Codebook
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, summary_slots
-from synthhealth.generators.events.dream import Heads, Sketch
+from synthhealth.generators.events.dream import Heads, Sketch, dream
 from synthhealth.generators.events.gaps import GapHead
 from synthhealth.generators.events.panels import PanelHead
 from synthhealth.generators.events.values import ValueHead
+from synthhealth.generators.training import Training
+from synthhealth.generators.vae.episodes import Episodes
 
 Head = TypeVar("Head", PanelHead, ValueHead)
+STEPS = 3
 
 
 def bins_of(cells: int, rng: np.random.Generator, *, bins: int = VALUE_BINS) -> Bins:
@@ -83,3 +89,17 @@ def sketch_of(n: int, heads: Heads, rng: np.random.Generator) -> Sketch:
         level=level,
         latent=rng.normal(size=(n, latent)),
     )
+
+
+def dreamt_by(heads: Heads, sketch: Sketch, rng: np.random.Generator) -> Episodes:
+    """What `heads` dream on `sketch`, as episodes with the latents known."""
+    night = dream(sketch, heads, rng)
+    return Episodes.of(
+        night.draws, night.chains, heads.values, panel_size=sketch.panel_size, latent=sketch.latent, steps=heads.steps
+    )
+
+
+def room_for(patients: int, *, noise: float = 2.0) -> Training:
+    """A training room for STEPS full-batch steps, with patients of no account."""
+    event: Event = SampledGaussian(noise_multiplier=noise, sample_rate=1.0, steps=STEPS)
+    return Training.enter(gate_of(cohort_in(SCHEMA, patients, records=1), {"steps": event}), "steps")

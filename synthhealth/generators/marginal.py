@@ -5,27 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from privacy.budget import Budget
-from privacy.cohort import Cohort
 from privacy.gate import Gate
-from privacy.mechanisms import noisy_sums
 from privacy.plan import Charge
 from privacy.randomness import public
 from privacy.schema import Schema
-from synthhealth.encoding.draws import Draws
 from synthhealth.encoding.layout import Layout
 from synthhealth.generators.charges import sum_charge
-from synthhealth.generators.events.chains import Chains
 from synthhealth.generators.events.dream import Heads, Sketch, dream
-from synthhealth.generators.events.panel_moments import match_panels, panel_rows, rates_only
+from synthhealth.generators.events.panel_moments import rates_only
 from synthhealth.generators.events.panels import PanelHead
 from synthhealth.generators.events.value_moments import fit_values, start_values
 from synthhealth.generators.events.values import ValueHead
-from synthhealth.generators.first_looks import clip_norm
 from synthhealth.generators.fitted import Fitted
+from synthhealth.generators.panel_counts import counted_panels
 from synthhealth.generators.protocol import Model, ModelState, Progress
 from synthhealth.generators.shares import Shares, measured_charges
 from synthhealth.generators.teacher import Teacher, learn
@@ -36,6 +31,7 @@ DREAMERS = 3_000
 MOST_DRAWS = 400_000
 MOST_OF_ONE = 2_000
 ROUNDS = 3
+MATCH_ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +79,7 @@ class MarginalEngine:
         sketch = dreamers(teacher, rng)
         heads = blank_heads(teacher, latent=0)
         progress("panels", 1, steps)
-        heads = replace(heads, panels=_panels(gate, teacher, heads, sketch, rng))
+        heads = replace(heads, panels=counted_panels(gate, "panels", teacher, heads, sketch, rng, rounds=MATCH_ROUNDS))
         for k in range(ROUNDS):
             progress("values", 2 + k, steps)
             heads = refit_values(teacher, heads, sketch, rng)
@@ -139,21 +135,3 @@ def refit_values(teacher: Teacher, heads: Heads, sketch: Sketch, rng: np.random.
     assert teacher.values is not None  # noqa: S101  # only called for schemas with tests
     contexts = dream(sketch, heads, rng).contexts(len(teacher.book.tests))
     return replace(heads, values=fit_values(heads.values, teacher.values, contexts))
-
-
-def _panels(gate: Gate, teacher: Teacher, heads: Heads, sketch: Sketch, rng: np.random.Generator) -> PanelHead:
-    layout, book = teacher.book.layout, teacher.book
-
-    def rows(block: Cohort) -> sp.csr_matrix:
-        draws = Draws.of(block, layout)
-        size = np.bincount(draws.record_owner, minlength=len(block)) / np.maximum(draws.per_patient(), 1)
-        return sp.csr_matrix(panel_rows(draws, size, Chains.of(draws, book.tests).level, layout.steps))
-
-    # the typical length of a patient's vector, as the present heads dream it
-    dreamt = dream(sketch, heads, rng, values=False).draws
-    lengths = np.linalg.norm(panel_rows(dreamt, sketch.panel_size, sketch.level, layout.steps), axis=1)
-    norm = max(float(np.quantile(lengths, 0.75)), clip_norm(1.0))
-    table = noisy_sums(gate, "panels", rows, max_norm=norm)
-    return match_panels(
-        heads, table.values / teacher.patients, sketch, rng, sigma=table.sigma / teacher.patients, norm=norm
-    )

@@ -16,24 +16,29 @@ from privacy.randomness import public
 from privacy.schema import Schema
 from synthhealth.encoding.draws import Draws
 from synthhealth.encoding.layout import Layout
-from synthhealth.generators.charges import training_charge
+from synthhealth.generators.charges import sum_charge, training_charge
 from synthhealth.generators.events.chains import Chains
 from synthhealth.generators.events.dream import Heads, Sketch, dream
 from synthhealth.generators.fitted import Fitted
 from synthhealth.generators.marginal import blank_heads, dreamers, refit_values
+from synthhealth.generators.panel_counts import counted_panels
 from synthhealth.generators.protocol import Model, ModelState, Progress
 from synthhealth.generators.shares import Shares, measured_charges
 from synthhealth.generators.teacher import Teacher, learn
 from synthhealth.generators.training import Room, Training
-from synthhealth.generators.vae.encoder import Encoder, asleep
+from synthhealth.generators.vae.encoder import asleep
 from synthhealth.generators.vae.episodes import Episodes
-from synthhealth.generators.vae.wake import PanelBelief, panel_step
+from synthhealth.generators.vae.ties import TieBelief, tie_step
+from synthhealth.generators.vae.wake import panel_prior, panel_step
 
-PANEL_SHARE = 0.25
+COUNT_SHARE = 0.03
+STEP_SHARE = 0.04
 PANEL_STEPS = 4
-SEEKING_STEPS = 2
+TIE_STEPS = 2
+MATCH_ROUNDS = 5
+KEPT = 0.5
 LATENT = 2
-FIRST_LOADING = 0.2
+FIRST_LOADING = 0.1
 VALUE_ROUNDS = 3
 
 
@@ -58,7 +63,7 @@ class VaeEngine:
         return VaeEngine(schema=schema, shares=Shares(), seed=seed)
 
     def charges(self, scale: float) -> tuple[Charge, ...]:
-        """The measured part, and the private steps for schemas with tests.
+        """The measured part, and one count of panels and the private steps for schemas with tests.
 
         Privacy: free; reads no rows.
         """
@@ -66,10 +71,12 @@ class VaeEngine:
         measured = measured_charges(layout, self.shares, scale)
         if not layout.tests:
             return measured
-        reads = "all draws of every patient"
+        counts, reads = "tests that come together, and again", "all draws of every patient"
+        steps = PANEL_STEPS + TIE_STEPS
         return (
             *measured,
-            training_charge("panel steps", share=PANEL_SHARE, steps=PANEL_STEPS, scale=scale, reads=reads),
+            sum_charge("panel counts", share=COUNT_SHARE, scale=scale, reads=counts),
+            training_charge("event steps", share=STEP_SHARE * steps, steps=steps, scale=scale, reads=reads),
         )
 
     def fit(self, gate: Gate, progress: Progress) -> Model:
@@ -79,34 +86,39 @@ class VaeEngine:
         """
         layout = Layout.of(self.schema)
         rng = public(self.seed, "vae", "fit")
-        steps = 1 + PANEL_STEPS + VALUE_ROUNDS if layout.tests else 1
+        steps = 2 + PANEL_STEPS + VALUE_ROUNDS + TIE_STEPS if layout.tests else 1
         progress("patient table", 0, steps)
         teacher = learn(gate, layout, rng)
         if not layout.tests:
             return Fitted(book=teacher.book, decoder=teacher.decoder, heads=None)
         sketch = dreamers(teacher, rng, latent=LATENT)
         heads = blank_heads(teacher, latent=LATENT)
-        tests = len(layout.tests)
-        training = self.enter(gate, "panel steps")
-        belief = PanelBelief.of(heads)
+        progress("panels", 1, steps)
+        panels = counted_panels(gate, "panel counts", teacher, heads, sketch, rng, rounds=MATCH_ROUNDS)
+        heads = replace(heads, panels=panels)
+        training = self.enter(gate, "event steps")
+        beliefs = panel_prior(heads)
         for k in range(PANEL_STEPS):
-            progress("panels", 1 + k, steps)
-            if k == SEEKING_STEPS:
-                # a latent that moves nothing gathers nothing: it starts with small random loadings
-                loading = FIRST_LOADING * rng.normal(size=heads.panels.loading.shape)
-                heads = replace(heads, panels=replace(heads.panels, loading=loading))
-                belief = PanelBelief.of(heads)
-            dreamt = _dreamt(sketch, heads, rng)
-            real = _real(training.rows, teacher, heads)
-            encoder = asleep(dreamt, heads) if k >= SEEKING_STEPS else Encoder(weight=np.zeros((tests, LATENT)))
-            dreamt, real = encoder.encode(dreamt, heads), encoder.encode(real, heads)
-            # the first steps cross bent ground: what they told of the place they left is forgotten
-            belief = belief.faded(0.0 if k < SEEKING_STEPS else 0.5)
-            heads, belief = panel_step(training, heads, real, dreamt, belief, patients=teacher.patients)
+            progress("panels", 2 + k, steps)
+            dreamt, real = _dreamt(sketch, heads, rng), _real(training.rows, teacher, heads)
+            # the ground bends: of what earlier steps told of the place they left, half is forgotten
+            beliefs = tuple(one.faded(KEPT) for one in beliefs)
+            heads, beliefs = panel_step(training, heads, real, dreamt, beliefs, patients=teacher.patients)
         for k in range(VALUE_ROUNDS):
-            progress("values", 1 + PANEL_STEPS + k, steps)
+            progress("values", 2 + PANEL_STEPS + k, steps)
             heads = refit_values(teacher, heads, sketch, rng)
-        progress("values", steps, steps)
+        belief = TieBelief.of(heads)
+        # a latent that moves nothing gathers nothing: it starts with small random loadings
+        loading = FIRST_LOADING * rng.normal(size=heads.panels.loading.shape)
+        heads = replace(heads, panels=replace(heads.panels, loading=loading))
+        for k in range(TIE_STEPS):
+            progress("ties", 2 + PANEL_STEPS + VALUE_ROUNDS + k, steps)
+            dreamt = _dreamt(sketch, heads, rng)
+            encoder = asleep(dreamt, heads)
+            real = encoder.encode(_real(training.rows, teacher, heads), heads)
+            dreamt = encoder.encode(dreamt, heads)
+            heads, belief = tie_step(training, heads, real, dreamt, belief, patients=teacher.patients)
+        progress("ties", steps, steps)
         return Fitted(book=teacher.book, decoder=teacher.decoder, heads=heads)
 
 

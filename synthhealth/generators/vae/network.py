@@ -95,12 +95,14 @@ def value_gradients(layer: ValueLayer, activations: list[Tensor], backprops: Ten
     """Per-patient gradients of a ValueLayer: each record's small outer product goes to its test's row."""
     test, later, level, last, basis, near, pull, tilt, surprise = activations
     tests = layer.near.shape[0]
+    push = (backprops * tilt).sum(dim=-1, keepdim=True) * surprise
+    if not layer.near.requires_grad:
+        return {layer.cross: _by_test(push, test, tests)}
     wave = torch.einsum("bkv,bkvc->bkc", backprops, basis)
     by_level = torch.einsum("bka,bkc->bkac", level, wave)
     by_last = torch.einsum("bka,bkc->bkac", last, wave)
     close = torch.einsum("bkv,bkvc->bkc", backprops, near)
     pulled = torch.einsum("bkv,bkvc->bkc", backprops, pull)
-    push = (backprops * tilt).sum(dim=-1, keepdim=True) * surprise
     after, first = later, 1 - later
     return {
         layer.first_bias: _by_test(backprops * first[..., None], test, tests),

@@ -16,25 +16,31 @@ from synthhealth.generators.events.dream import Heads
 from synthhealth.generators.events.panel_moments import curvature, weights_of, with_weights
 from synthhealth.generators.events.panels import SHARED
 from synthhealth.generators.training import Room, gradient_rows
-from synthhealth.generators.vae.encoder import loading_curvature
 from synthhealth.generators.vae.episodes import Batch, Episodes
 from synthhealth.generators.vae.network import PanelLayer, ValueLayer
 
 Floats = NDArray[np.float64]
 PATIENTS_A_BLOCK = 512
-CLIP_QUANTILE = 0.75
+CLIP_QUANTILE = 0.9
 PANEL_PRIOR = 1.5
-LOADING_PRIOR = 0.5
 LONGEST = 3.0
+TIES = ("panel.loading", "value.cross")
 
 
 class EventDecoder(nn.Module):
-    """The parts of the decoder that private steps move; its loss is a patient's negative log-likelihood, summed."""
+    """The parts of the decoder that private steps move; its loss is a patient's negative log-likelihood, summed.
 
-    def __init__(self, heads: Heads, *, panels: bool, values: bool) -> None:
+    With `ties` only what ties a patient's tests together takes a gradient, loadings and cross
+    terms; with False everything else; with None all.
+    """
+
+    def __init__(self, heads: Heads, *, panels: bool, values: bool, ties: bool | None = None) -> None:
         super().__init__()
         self.panel = PanelLayer(heads.panels) if panels else None
         self.value = ValueLayer(heads.values) if values else None
+        if ties is not None:
+            for name, parameter in self.named_parameters():
+                parameter.requires_grad_((name in TIES) == ties)
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """The summed loss of a block; each patient's part depends on that patient alone."""
@@ -51,15 +57,15 @@ class EventDecoder(nn.Module):
 
 
 def gradient_blocks(
-    heads: Heads, episodes: Episodes, rows: NDArray[np.int64], *, panels: bool, values: bool
+    heads: Heads, episodes: Episodes, rows: NDArray[np.int64], *, panels: bool, values: bool, ties: bool | None = None
 ) -> Iterator[Floats]:
     """Ascent directions of the log-likelihood, [block, parameters], for the patients `rows` by blocks.
 
-    Parameters run as PanelLayer's, then ValueLayer's, each flattened.
+    Parameters run as PanelLayer's, then ValueLayer's, each flattened; those that take no gradient are left out.
 
     Privacy: internal only, when the episodes are real; each row is its own patient's.
     """
-    model = GradSampleModule(EventDecoder(heads, panels=panels, values=values), loss_reduction="sum")
+    model = GradSampleModule(EventDecoder(heads, panels=panels, values=values, ties=ties), loss_reduction="sum")
     if not values:
         episodes = episodes.without_records()
     for block in episodes.blocks(rows, PATIENTS_A_BLOCK):
@@ -68,69 +74,74 @@ def gradient_blocks(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PanelBelief:
-    """What is believed of each test's panel weights, in the order of `weights_of`, and of its loading [L]."""
+class Sum:
+    """One noisy mean gradient a patient [parameters], and what dreamt patients say of it.
 
-    tests: tuple[Belief, ...]
-    loadings: tuple[Belief, ...]
+    `sigma` is its noise, `kept` the share of a dreamt gradient that clipping leaves, `dreamt`
+    [parameters] the clipped mean over dreams, which is what the decoder already knows, and
+    `chance` [parameters] by how much mean and dreamt would differ if the patients were dreams too.
+    """
 
-    @staticmethod
-    def of(heads: Heads) -> PanelBelief:
-        """The prior around the present weights."""
-        count = len(heads.panels.prev)
-        return PanelBelief(
-            tests=tuple(Belief.prior(weights_of(heads.panels, t), PANEL_PRIOR) for t in range(count)),
-            loadings=tuple(Belief.prior(row, LOADING_PRIOR) for row in heads.panels.loading),
-        )
-
-    def faded(self, keep: float) -> PanelBelief:
-        """Every test's belief with `keep` of what was learnt beyond the prior."""
-        return PanelBelief(
-            tests=tuple(one.faded(keep) for one in self.tests),
-            loadings=tuple(one.faded(keep) for one in self.loadings),
-        )
+    mean: Floats
+    sigma: float
+    kept: float
+    dreamt: Floats
+    chance: Floats
 
 
-def panel_step(
-    training: Room, heads: Heads, real: Episodes, dreamt: Episodes, belief: PanelBelief, *, patients: float
-) -> tuple[Heads, PanelBelief]:
-    """One private step on the panel head: clipped to what dreamt patients need, read with the dreamt curvature.
+def private_mean(training: Room, heads: Heads, real: Episodes, dreamt: Episodes, *, patients: float, ties: bool) -> Sum:
+    """One private step's noisy mean gradient, clipped to what dreamt patients need.
 
-    `patients` is the noisy number that turns the sum into a mean.
+    `patients` is the noisy number that turns the sum into a mean; `ties` chooses the parameters
+    as in EventDecoder.
 
     Privacy: one of the steps that were paid for on entering the training room.
     """
-    everyone = np.arange(dreamt.draws.patients)
-    dreams = np.concatenate(list(gradient_blocks(heads, dreamt, everyone, panels=True, values=False)))
+
+    def blocks(episodes: Episodes, rows: NDArray[np.int64]) -> Iterator[Floats]:
+        return gradient_blocks(heads, episodes, rows, panels=True, values=ties, ties=ties)
+
+    dreams = np.concatenate(list(blocks(dreamt, np.arange(dreamt.draws.patients))))
     lengths = np.linalg.norm(dreams, axis=1)
     norm = max(float(np.quantile(lengths, CLIP_QUANTILE)), 1.0)
-    kept = float(np.minimum(1.0, norm / np.maximum(lengths, 1e-9)).mean())
-    total = training.step(
-        lambda rows: gradient_blocks(heads, real, rows, panels=True, values=False),
-        dreams.shape[1],
-        max_grad_norm=norm,
+    factor = np.minimum(1.0, norm / np.maximum(lengths, 1e-9))
+    total = training.step(lambda rows: blocks(real, rows), dreams.shape[1], max_grad_norm=norm)
+    dreams *= factor[:, None]
+    return Sum(
+        mean=total / patients,
+        sigma=training.event.noise_multiplier * norm / patients,
+        kept=float(factor.mean()),
+        dreamt=dreams.mean(axis=0),
+        chance=dreams.std(axis=0) * np.sqrt(1 / len(dreams) + 1 / patients),
     )
-    sigma = training.event.noise_multiplier * norm / patients
-    mean = total / patients
-    # what a loading gathers on the decoder's own dreams is the encoder's bias, not news
-    clipped = np.minimum(1.0, norm / np.maximum(lengths, 1e-9)) @ dreams / len(dreams)
-    news = _loading_part(mean - clipped, heads)
-    tests = len(heads.panels.prev)
-    beliefs, loadings = [], []
-    for t in range(tests):
+
+
+def panel_prior(heads: Heads) -> tuple[Belief, ...]:
+    """What is believed of each test's panel weights, in the order of `weights_of`, before any step."""
+    return tuple(Belief.prior(weights_of(heads.panels, t), PANEL_PRIOR) for t in range(len(heads.panels.prev)))
+
+
+def panel_step(
+    training: Room,
+    heads: Heads,
+    real: Episodes,
+    dreamt: Episodes,
+    beliefs: tuple[Belief, ...],
+    *,
+    patients: float,
+) -> tuple[Heads, tuple[Belief, ...]]:
+    """One private step on the panel head, read with the curvature of dreamt patients; the loading stays.
+
+    Privacy: one of the steps that were paid for on entering the training room.
+    """
+    told = private_mean(training, heads, real, dreamt, patients=patients, ties=False)
+    moved = []
+    for t, belief in enumerate(beliefs):
         fisher, _ = curvature(dreamt.panels, heads.panels, t, dreamt.draws.patients)
-        beliefs.append(belief.tests[t].observe(_panel_part(mean, heads, t), fisher * kept, sigma, longest=LONGEST))
-        bend = loading_curvature(dreamt, heads, t) * kept
-        loadings.append(belief.loadings[t].observe(news[t], bend, sigma, longest=LONGEST))
-    moved = with_weights(heads.panels, [one.mean for one in beliefs])
-    moved = replace(moved, loading=np.stack([one.mean for one in loadings]))
-    return replace(heads, panels=moved), PanelBelief(tests=tuple(beliefs), loadings=tuple(loadings))
-
-
-def _loading_part(mean: Floats, heads: Heads) -> Floats:
-    """The loadings' part [T, L] of a flat panel gradient, where it stands last."""
-    loading = heads.panels.loading
-    return mean[len(mean) - loading.size :].reshape(loading.shape)
+        part = _panel_part(told.mean, heads, t)
+        moved.append(belief.observe(part, fisher * told.kept, told.sigma, longest=LONGEST))
+    panels = with_weights(heads.panels, [one.mean for one in moved])
+    return replace(heads, panels=panels), tuple(moved)
 
 
 def _panel_part(mean: Floats, heads: Heads, t: int) -> Floats:

@@ -1,0 +1,159 @@
+"""Ties between a patient's tests: private steps find cross terms and a latent that are there, and none that are not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from learnt_parts import dreamt_by, heads_of, room_for, sketch_of
+from numpy.typing import NDArray
+
+from privacy.errors import BudgetError
+from synthhealth.generators import training as room_module
+from synthhealth.generators.events.dream import Heads, Sketch
+from synthhealth.generators.vae.encoder import asleep
+from synthhealth.generators.vae.episodes import Batch, Episodes
+from synthhealth.generators.vae.ties import TieBelief, cross_curvature, tie_step
+from synthhealth.generators.vae.wake import EventDecoder, gradient_blocks
+
+Floats = NDArray[np.float64]
+WIDTH = np.array([12, 12, 12])
+CROSS = np.array([[0.0, 0.0, 0.0], [0.8, 0.0, 0.0], [0.0, -0.6, 0.0]])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def _silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps without noise."""
+
+    def as_it_is(total: Floats, *, max_norm: float, noise_multiplier: float) -> Floats:
+        del max_norm, noise_multiplier
+        return total
+
+    monkeypatch.setattr(room_module, "private_sum", as_it_is)
+
+
+def untied(n: int, *, latent: int = 1) -> tuple[Heads, Sketch, np.random.Generator]:
+    """Heads without ties, and sketches of patients who may have every test."""
+    rng = np.random.default_rng(5)
+    heads = heads_of(WIDTH, 30, rng, latent=latent, scale=0.3)
+    heads = replace(
+        heads,
+        panels=replace(heads.panels, loading=np.zeros_like(heads.panels.loading)),
+        values=replace(heads.values, cross=np.zeros_like(heads.values.cross)),
+    )
+    sketch = sketch_of(n, heads, rng)
+    return heads, replace(sketch, level=np.minimum(sketch.level, 5)), rng
+
+
+def with_ties(heads: Heads, *, cross: Floats | None = None, loading: Floats | None = None) -> Heads:
+    values = heads.values if cross is None else replace(heads.values, cross=cross)
+    panels = heads.panels if loading is None else replace(heads.panels, loading=loading)
+    return replace(heads, panels=panels, values=values)
+
+
+def stepped(
+    heads: Heads, true: Heads, sketch: Sketch, rng: np.random.Generator, *, steps: int, noise: float = 0.1
+) -> Heads:
+    n = len(sketch.count)
+    world, room, belief = dreamt_by(true, sketch, rng), room_for(n, noise=noise), TieBelief.of(heads)
+    for _ in range(steps):
+        # what is real has no latent to be seen, and its surprises are those of the present decoder
+        real = Episodes.of(
+            world.draws,
+            world.chains,
+            heads.values,
+            panel_size=sketch.panel_size,
+            latent=0 * sketch.latent,
+            steps=heads.steps,
+        )
+        dreamt = dreamt_by(heads, sketch, rng)
+        encoder = asleep(dreamt, heads)
+        pair = encoder.encode(real, heads), encoder.encode(dreamt, heads)
+        heads, belief = tie_step(room, heads, *pair, belief, patients=float(n))
+    return heads
+
+
+@pytest.mark.usefixtures("_silent")
+def test_cross_terms_that_are_there_are_found():
+    heads, sketch, rng = untied(1_500)
+    found = stepped(heads, with_ties(heads, cross=CROSS), sketch, rng, steps=3).values.cross
+    assert np.abs(found - CROSS).max() < 0.3
+    assert found[1, 0] > 0.5
+    assert found[2, 1] < -0.3
+
+
+@pytest.mark.usefixtures("_silent")
+def test_without_ties_none_are_learnt():
+    heads, sketch, rng = untied(1_500)
+    found = stepped(heads, heads, sketch, rng, steps=2)
+    assert np.abs(found.values.cross).max() < 0.25
+    assert np.abs(found.panels.loading).max() < 0.25
+
+
+@pytest.mark.usefixtures("_silent")
+def test_a_latent_that_is_there_is_found():
+    heads, sketch, rng = untied(1_500)
+    sketch = replace(sketch, count=np.full(1_500, 12), final=np.full(1_500, 29), first=np.zeros(1_500, dtype=np.int64))
+    truth = np.array([[1.2], [-1.2], [0.8]])
+    start = with_ties(heads, loading=np.array([[0.15], [-0.1], [0.05]]))
+    found = stepped(start, with_ties(heads, loading=truth), sketch, rng, steps=3).panels.loading
+    cosine = float(found[:, 0] @ truth[:, 0]) / np.linalg.norm(found) / np.linalg.norm(truth)
+    assert abs(cosine) > 0.8
+    assert np.linalg.norm(found) > 2 * np.linalg.norm(start.panels.loading)
+
+
+def test_in_the_dark_nothing_is_tied():
+    heads, sketch, rng = untied(60)
+    found = stepped(heads, with_ties(heads, cross=CROSS), sketch, rng, steps=1, noise=1e5)
+    assert np.abs(found.values.cross).max() < 0.05
+    assert np.abs(found.panels.loading).max() < 0.05
+
+
+def test_a_step_is_one_of_those_that_were_paid_for():
+    heads, sketch, rng = untied(40)
+    with pytest.raises(BudgetError, match="that were paid for"):
+        stepped(heads, heads, sketch, rng, steps=4)
+
+
+def test_a_tie_gradient_is_the_ties_part_of_the_whole():
+    heads, sketch, rng = untied(30, latent=2)
+    heads = with_ties(heads, cross=CROSS, loading=rng.normal(size=(3, 2)))
+    episodes = dreamt_by(heads, sketch, rng)
+
+    def rows(*, ties: bool | None) -> Floats:
+        return np.concatenate(
+            list(gradient_blocks(heads, episodes, np.arange(30), panels=True, values=True, ties=ties))
+        )
+
+    whole, ties, rest = rows(ties=None), rows(ties=True), rows(ties=False)
+    assert whole.shape[1] == ties.shape[1] + rest.shape[1]
+    start = sum(getattr(heads.panels, name).size for name in ("shared", "prev", "ever", "bits"))
+    loading, cross = whole[:, start : start + 6], whole[:, -9:]
+    assert np.allclose(ties, np.concatenate([loading, cross], axis=1), atol=1e-10)
+    assert np.abs(ties).max() > 0
+
+
+def test_a_cross_terms_curvature_is_the_second_derivative():
+    heads, sketch, rng = untied(50)
+    episodes = dreamt_by(heads, sketch, rng)
+    batch = Batch.of(episodes, np.arange(50), heads.values)
+
+    def value(t: int, s: int, at: float) -> float:
+        cross = np.zeros((3, 3))
+        cross[t, s] = at
+        with torch.no_grad():
+            return -float(EventDecoder(with_ties(heads, cross=cross), panels=False, values=True)(batch)) / 50
+
+    bends, step = cross_curvature(episodes, heads), 1e-3
+    assert [bend.shape for bend in bends] == [(0, 0), (1, 1), (2, 2)]
+    for t in (1, 2):
+        for s in range(t):
+            second = (value(t, s, step) - 2 * value(t, s, 0.0) + value(t, s, -step)) / step**2
+            assert -second == pytest.approx(bends[t][s, s], abs=1e-4)
