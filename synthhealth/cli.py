@@ -163,7 +163,11 @@ def sample(
     config: ConfigFile = HERE,
     to: Annotated[Path | None, typer.Option(help="Another folder than the release: extra draws cost nothing.")] = None,
     patients: Annotated[int | None, typer.Option(help="How many (with --to).")] = None,
-    where: Annotated[list[str] | None, typer.Option(help="sex=F or age=60..80, once for each (with --to).")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="sex=F, ward=A,B or age=60..80, once for each (with --to).")
+    ] = None,
+    balance: Annotated[str | None, typer.Option(help="A category whose codes shall stand equally often.")] = None,
+    mix: Annotated[list[str] | None, typer.Option(help="died=1:0.2 for 20 % of code 1 (with --to).")] = None,
     seed: Annotated[int | None, typer.Option(help="Another draw (with --to).")] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -172,14 +176,16 @@ def sample(
     from synthhealth import pipeline
     from synthhealth.conditions import parse_conditions
     from synthhealth.config import Config
+    from synthhealth.mixes import parse_mix
     from synthhealth.progress import shown
 
+    shares = parse_mix(() if mix is None else tuple(mix))
     extra = parse_conditions(() if where is None else tuple(where))
     settings = Config.load(config)
-    if to is None and (patients is not None or seed is not None or extra):
+    if to is None and (patients is not None or seed is not None or extra or shares or balance is not None):
         raise ConfigError(
             refusal(
-                what="--patients, --where and --seed",
+                what="--patients, --where, --balance, --mix and --seed",
                 must="come with --to",
                 got="no other folder",
                 fix="add --to FOLDER, or change the config for the release itself",
@@ -189,7 +195,9 @@ def sample(
         if to is None:
             result = pipeline.sample(settings, progress=progress)
         else:
-            result = pipeline.draw(settings, to, patients=patients, where=extra, seed=seed, progress=progress)
+            result = pipeline.draw(
+                settings, to, patients=patients, where=extra, balance=balance, mix=shares, seed=seed, progress=progress
+            )
     _show(result, json=json)
 
 

@@ -1,4 +1,4 @@
-"""Sampling under conditions: draw, keep the synthetic patients that meet them, draw again until there are enough."""
+"""Conditions on synthetic patients: how they are written, checked and met, and drawing until enough meet them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from privacy.errors import ConfigError, refusal
 from privacy.randomness import public
 from privacy.schema import Category, Schema
 
-Condition = str | int | float | tuple[float, float]
-"""A code of a category column, or for a number its value or the (lowest, highest) that is wanted."""
+Condition = str | int | float | tuple[float, float] | list[str] | list[int] | list[str | int]
+"""A code of a category column or a list of them, or for a number its value or the (lowest, highest) that is wanted."""
 
 MIN_SHARE = 1e-4
 _FIRST_DRAW = 2_000
@@ -53,7 +53,7 @@ def sample_where(
 
 
 def parse_conditions(words: tuple[str, ...]) -> Mapping[str, Condition]:
-    """Conditions as they are typed: `sex=F`, `age=60` or `age=60..80`.
+    """Conditions as they are typed: `sex=F`, `icu_type=Medical,Surgical`, `age=60` or `age=60..80`.
 
     Raises ConfigError for anything else.
     """
@@ -66,7 +66,7 @@ def parse_conditions(words: tuple[str, ...]) -> Mapping[str, Condition]:
                 refusal(what="a condition", must="read column=value", got=f"{word!r}", fix="try sex=F or age=60..80")
             )
         try:
-            found[name] = (float(low), float(high)) if dots else _typed(text)
+            found[name] = (float(low), float(high)) if dots else text.split(",") if "," in text else _typed(text)
         except ValueError as error:
             raise ConfigError(
                 refusal(what=f"the range of {name!r}", must="be two numbers", got=f"{text!r}", fix=f"try {name}=60..80")
@@ -94,16 +94,17 @@ def check_conditions(schema: Schema, where: Mapping[str, Condition]) -> None:
                     fix=f"choose among {', '.join(schema.columns)}",
                 )
             )
-        if isinstance(column, Category) and str(wanted) not in {str(level) for level in column.levels}:
+        unknown = _codes(wanted) - {str(level) for level in column.levels} if isinstance(column, Category) else set()
+        if isinstance(column, Category) and (unknown or not _codes(wanted)):
             raise ConfigError(
                 refusal(
                     what=f"condition on {name!r}",
-                    must="name one of its codes",
-                    got=f"{wanted!r}",
+                    must="name its codes",
+                    got=", ".join(map(repr, sorted(unknown))) or "none",
                     fix=f"choose among {', '.join(str(level) for level in column.levels)}",
                 )
             )
-        if not isinstance(column, Category) and isinstance(wanted, str):
+        if not isinstance(column, Category) and isinstance(wanted, str | list):
             raise ConfigError(
                 refusal(
                     what=f"condition on {name!r}", must="be a number or a range", got=f"{wanted!r}", fix="try 40..60"
@@ -117,13 +118,34 @@ def meets(cohort: Cohort, where: Mapping[str, Condition]) -> NDArray[np.bool_]:
     for name, wanted in where.items():
         column = cohort.schema.columns[name]
         if isinstance(column, Category):
-            levels = [str(level) for level in column.levels]
-            mask &= cohort.codes(name) == levels.index(str(wanted))
+            codes = cohort.codes(name)
+            mask &= (wanted_levels(column, wanted)[codes] > 0) & (codes >= 0)
         else:
-            low, high = wanted if isinstance(wanted, tuple) else (float(wanted), float(wanted))
+            low, high = wanted_range(wanted)
             values = cohort.numbers(name)
             mask &= (values >= low) & (values <= high)
     return mask
+
+
+def wanted_levels(column: Category, wanted: Condition) -> NDArray[np.float64]:
+    """1 for each level of a category that a checked condition wants, else 0, shape [levels]."""
+    codes = _codes(wanted)
+    return np.array([float(str(level) in codes) for level in column.levels])
+
+
+def wanted_range(wanted: Condition) -> tuple[float, float]:
+    """The lowest and the highest number that a checked condition wants."""
+    if isinstance(wanted, tuple):
+        return wanted
+    if isinstance(wanted, list):
+        raise TypeError("a list of codes is no range")
+    return float(wanted), float(wanted)
+
+
+def _codes(wanted: Condition) -> set[str]:
+    """The codes of a condition as text; a whole float, as it is typed, is a whole number."""
+    listed = wanted if isinstance(wanted, list) else [wanted]
+    return {str(int(code)) if isinstance(code, float) and code.is_integer() else str(code) for code in listed}
 
 
 def joined(parts: list[Cohort]) -> Cohort:

@@ -6,6 +6,7 @@ import json
 import resource
 import sys
 import time
+import warnings
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -27,13 +28,14 @@ from synthhealth.generators.protocol import Progress, quiet
 from synthhealth.io.csv_files import write_csv
 from synthhealth.job import Job
 from synthhealth.jointly import earlier_releases, named, together
+from synthhealth.mixes import Mix
 from synthhealth.output import clear, held, write_whole
 from synthhealth.planning import planned, synthetic_size
 from synthhealth.progress import within
 from synthhealth.results import Account, Checked, Fitted, Found, NoticeLine, Planned, Ran, Reported, Sampled
 from synthhealth.runstate import STEPS, FindingStep
 from synthhealth.split_key import read_key, read_or_make_key
-from synthhealth.synthesizer import Synthesizer
+from synthhealth.synthesizer import SmallCohortWarning, Synthesizer
 
 
 def check(config: Config, *, progress: Progress = quiet) -> Checked:
@@ -146,10 +148,12 @@ def draw(
     *,
     patients: int | None = None,
     where: Mapping[str, Condition] | None = None,
+    balance: str | None = None,
+    mix: Mix | None = None,
     seed: int | None = None,
     progress: Progress = quiet,
 ) -> Sampled:
-    """Write further synthetic patients to another folder, of another number, under conditions or from another seed.
+    """Write further synthetic patients to another folder: another number, under conditions, mixed, of another seed.
 
     Privacy: free; reads no real rows.
     """
@@ -157,9 +161,16 @@ def draw(
     job.require("fit")
     with within(progress, "sample"):
         n = synthetic_size(config, job.schema) if patients is None else patients
-        synthetic = Synthesizer.load(job.output.model).sample(n, where=where, seed=seed)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", SmallCohortWarning)
+            synthetic = Synthesizer.load(job.output.model).sample(n, where=where, balance=balance, mix=mix, seed=seed)
         files = write_csv(synthetic, patients=to / "patients.csv", labs=to / "labs.csv")
-    return Sampled(patients=len(synthetic), records=len(synthetic.records), files=tuple(str(file) for file in files))
+    return Sampled(
+        patients=len(synthetic),
+        records=len(synthetic.records),
+        files=tuple(str(file) for file in files),
+        warnings=tuple(str(one.message) for one in warned if issubclass(one.category, SmallCohortWarning)),
+    )
 
 
 def evaluate(config: Config, *, progress: Progress = quiet) -> Found:

@@ -133,11 +133,12 @@ class Fitted(Result):
 
 
 class Sampled(Result):
-    """What `sample` wrote."""
+    """What `sample` wrote; `warnings` says which groups were asked for that are too small to mean much."""
 
     patients: int
     records: int
     files: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class FindingLine(Result):

@@ -168,7 +168,7 @@ def _sampled(result: Sampled) -> RenderableType:
     facts = fact_grid(
         ("patients", f"{result.patients:,}"), ("lab records", f"{result.records:,}"), ("files", "\n".join(result.files))
     )
-    return headed("sample", "synthetic", facts)
+    return headed("sample", "synthetic", facts, *(Text(warning, style="yellow") for warning in result.warnings))
 
 
 @screen.register

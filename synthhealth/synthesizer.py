@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,11 +15,19 @@ from privacy.errors import CheckError, ConfigError, refusal
 from privacy.gate import Gate
 from privacy.ledger import Ledger, Reservation
 from privacy.plan import Plan, calibrate
+from privacy.randomness import public
 from privacy.schema import Schema
 from synthhealth.artifact import Artifact, load, save
-from synthhealth.conditions import Condition, sample_where
+from synthhealth.conditions import Condition, check_conditions, joined, sample_where
 from synthhealth.engines import make_engine, restore_model
+from synthhealth.generators.fitted import Fitted
+from synthhealth.generators.given import sample_given
 from synthhealth.generators.protocol import EngineName, Model, Progress, quiet
+from synthhealth.mixes import Mix, Stratum, shuffled, strata
+
+
+class SmallCohortWarning(UserWarning):
+    """A sample was asked for under conditions that fewer real patients meet than the noise covers."""
 
 
 class Synthesizer:
@@ -118,13 +127,25 @@ class Synthesizer:
         )
         return ledger
 
-    def sample(self, n: int, *, where: Mapping[str, Condition] | None = None, seed: int | None = None) -> Cohort:
+    def sample(
+        self,
+        n: int,
+        *,
+        where: Mapping[str, Condition] | None = None,
+        balance: str | None = None,
+        mix: Mix | None = None,
+        seed: int | None = None,
+    ) -> Cohort:
         """Exactly `n` synthetic patients, all of which meet the conditions of `where`.
 
-        The same `seed` (the synthesizer's own by default) gives the same patients.
+        `where` gives for a column a code, a list of codes, a number or the (lowest, highest) that is
+        wanted. `balance` names a category whose codes shall all stand equally often, `mix` the share
+        of some codes of one category, such as ``{"died": {1: 0.2}}``. The same `seed` (the
+        synthesizer's own by default) gives the same patients.
 
-        Raises CheckError before `fit`, ConfigError for conditions that the schema does not know or
-        that fewer than one patient in ten thousand meets.
+        Warns SmallCohortWarning where the ledger's own noise covers as many patients as can be
+        expected behind the conditions. Raises CheckError before `fit`, ConfigError for conditions
+        that the schema does not know or that fewer than one patient in ten thousand meets.
 
         Privacy: free; reads no real rows.
         """
@@ -133,9 +154,41 @@ class Synthesizer:
                 refusal(what=f"n ({n})", must="be at least 1", got=f"{n}", fix="ask for one patient or more")
             )
         model, chance = self._fitted_model(), self.seed if seed is None else seed
-        if where is None or len(where) == 0:
-            return model.sample(n, chance)
-        return sample_where(model.sample, where, schema=self.schema, n=n, seed=chance)
+        wanted = {} if where is None else where
+        check_conditions(self.schema, wanted)
+        parts = strata(self.schema, n, where=wanted, balance=balance, mix=mix)
+        drawn = [self._drawn(model, part, self._chance_of(chance, turn)) for turn, part in enumerate(parts)]
+        return drawn[0] if len(drawn) == 1 else shuffled(joined(drawn), chance)
+
+    def _chance_of(self, seed: int, turn: int) -> int:
+        return seed if turn == 0 else int(public(seed, "stratum", f"{turn}").integers(2**62))
+
+    def _drawn(self, model: Model, part: Stratum, seed: int) -> Cohort:
+        if len(part.where) == 0:
+            return model.sample(part.count, seed)
+        check_conditions(self.schema, part.where)
+        if not isinstance(model, Fitted):
+            return sample_where(model.sample, part.where, schema=self.schema, n=part.count, seed=seed)
+        given = sample_given(model, part.where, n=part.count, seed=seed)
+        self._warn_if_small(part.where, given.share)
+        return given.cohort
+
+    def _warn_if_small(self, where: Mapping[str, Condition], share: float) -> None:
+        """Say so where two standard deviations of the noise on a count cover the patients behind the conditions."""
+        if self._fitted is None or not self._fitted.private:
+            return
+        charges = json.loads(self._fitted.ledger)["charges"]
+        sigma = max((line["event"]["sigma"] for line in charges if "sigma" in line["event"]), default=0.0)
+        behind = share * self.cohort_size
+        if behind < 2 * sigma:
+            warnings.warn(
+                f"about {behind:,.0f} of {self.cohort_size:,} patients can be expected to meet the conditions on "
+                f"{', '.join(where)}; the noise on a count of patients has a standard deviation of {sigma:,.0f}, and "
+                f"groups of fewer than {2 * sigma:,.0f} drown in it: what these patients look like is mostly a guess "
+                "from the larger groups they belong to",
+                SmallCohortWarning,
+                stacklevel=4,
+            )
 
     def save(self, folder: str | Path) -> None:
         """Write the fitted model: safetensors and JSON, no pickle.

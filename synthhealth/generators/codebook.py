@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,14 +93,20 @@ class Codebook:
             latent=latent,
         )
 
-    def patients(self, codes: NDArray[np.int64], rng: np.random.Generator) -> pd.DataFrame:
-        """The table of patients of rows of levels [n, columns], with numbers drawn inside the bins."""
+    def patients(
+        self, codes: NDArray[np.int64], rng: np.random.Generator, *, places: Mapping[str, Floats] | None = None
+    ) -> pd.DataFrame:
+        """The table of patients of rows of levels [n, columns], with numbers drawn inside the bins.
+
+        `places` gives for some columns where inside their bins the numbers [n] lie, in [0, 1).
+        """
         cells: dict[str, NDArray[np.number]] = {}
         for j, (slot, bins) in enumerate(zip(self.layout.attributes, self.attributes, strict=True)):
             if bins is None:
                 cells[slot.name] = np.where(codes[:, j] >= slot.levels, -1, codes[:, j])
             else:
-                cells[slot.name] = _number(codes[:, j], bins, slot, rng, missing=np.nan)
+                given = None if places is None else places.get(slot.name)
+                cells[slot.name] = _number(codes[:, j], bins, slot, rng, missing=np.nan, place=given)
         ids = [f"S{i}" for i in range(1, len(codes) + 1)]
         return patient_frame(self.layout.schema, ids, cells)
 
@@ -171,7 +178,16 @@ def _coarse(fine: NDArray[np.int64], bins: Bins | None) -> NDArray[np.int64]:
     return np.where(fine >= cells, bins.count, bins.of_cell(np.minimum(fine, cells - 1)))
 
 
-def _number(levels: NDArray[np.int64], bins: Bins, slot: Slot, rng: np.random.Generator, *, missing: float) -> Floats:
+def _number(
+    levels: NDArray[np.int64],
+    bins: Bins,
+    slot: Slot,
+    rng: np.random.Generator,
+    *,
+    missing: float,
+    place: Floats | None = None,
+) -> Floats:
     assert slot.grid is not None  # noqa: S101  # a slot with bins has a grid
-    values = bins.value(slot.grid, np.minimum(levels, bins.count - 1), rng.random(len(levels)))
+    inside = rng.random(len(levels)) if place is None else place
+    values = bins.value(slot.grid, np.minimum(levels, bins.count - 1), inside)
     return np.where(levels >= bins.count, missing, values)

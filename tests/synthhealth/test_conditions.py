@@ -26,6 +26,7 @@ def draw(n: int, seed: int) -> Cohort:
         (("age=60..80",), {"age": (60.0, 80.0)}),
         (("age=-1.5..2e1",), {"age": (-1.5, 20.0)}),
         (("name=a=b",), {"name": "a=b"}),
+        (("ward=Surgical,ICU",), {"ward": ["Surgical", "ICU"]}),
     ],
 )
 def test_conditions_are_read_as_they_are_typed(words: tuple[str, ...], found: object) -> None:
@@ -63,6 +64,9 @@ def test_the_same_seed_gives_the_same_patients_and_another_does_not() -> None:
         ({"gender": "F"}, "name a column of the schema"),
         ({"sex": "X"}, "choose among F, M"),
         ({"age": "old"}, "be a number or a range"),
+        ({"age": ["60", "70"]}, "be a number or a range"),
+        ({"ward": ["Surgical", "Moon"]}, "name its codes; got 'Moon'"),
+        ({"ward": []}, "name its codes; got none"),
         ({"age": (17.0, 17.5)}, "at least one synthetic patient in 10,000"),
     ],
 )
@@ -91,3 +95,11 @@ def test_joined_parts_keep_every_record_with_its_patient(sizes: list[int]) -> No
     assert len(whole) == sum(sizes)
     assert whole.records_per_patient().tolist() == [n for part in parts for n in part.records_per_patient().tolist()]
     assert whole.ids.tolist() == sorted(set(whole.ids.tolist()))
+
+
+def test_a_list_of_codes_is_met_by_any_of_them_and_a_number_stands_for_its_code() -> None:
+    cohort = simulate(400, 3)
+    wanted = meets(cohort, {"ward": ["Cardiac", "Surgical"]})
+    assert set(cohort.patients.loc[wanted, "ward"]) == {"Cardiac", "Surgical"}
+    assert meets(cohort, {"died": 1.0}).tolist() == (cohort.patients["died"].astype(str) == "1").tolist()
+    assert meets(cohort, parse_conditions(("died=1",))).tolist() == meets(cohort, {"died": 1}).tolist()

@@ -31,21 +31,32 @@ class Decoder:
     weight: tuple[Floats, ...]
 
     def sample(
-        self, n: int, rng: np.random.Generator, *, allowed: Mapping[int, NDArray[np.bool_]] | None = None
+        self,
+        n: int,
+        rng: np.random.Generator,
+        *,
+        allowed: Mapping[int, Floats] | None = None,
+        prefix: NDArray[np.int64] | None = None,
     ) -> tuple[NDArray[np.int64], Floats]:
         """`n` rows of levels [n, columns], and the log weight [n] of each under evidence.
 
-        `allowed` maps a column to the levels [levels] it may take. Rows drawn under evidence
-        follow the conditional law exactly once resampled by exp(log weight) (likelihood
-        weighting, Fung and Chang 1990); without evidence all weights are 0.
+        `allowed` maps a column to the share [levels] of each of its levels that is wanted: 0, 1, or
+        part of a bin. Rows drawn under evidence follow the conditional law once resampled by
+        exp(log weight), the closer the more are drawn (likelihood weighting, Fung and Chang 1990);
+        without evidence all weights are 0. `prefix` [n, fixed] gives the first columns.
 
         Privacy: free; post-processing.
         """
         rows = np.zeros((n, len(self.scores)), dtype=np.int64)
         context = np.zeros((n, sum(score.count for score in self.scores)))
         log_weight = np.zeros(n)
-        start = 0
+        start, fixed = 0, 0 if prefix is None else prefix.shape[1]
         for j, score in enumerate(self.scores):
+            if prefix is not None and j < fixed:
+                rows[:, j] = prefix[:, j]
+                context[:, start : start + score.count] = score.table[rows[:, j]]
+                start += score.count
+                continue
             chances = _softmax(self.bias[j] + (context[:, :start] @ self.weight[j]) @ score.table.T)
             if allowed is not None and j in allowed:
                 # evidence that has no chance at all is met too, and weighs nothing
@@ -57,6 +68,10 @@ class Decoder:
             context[:, start : start + score.count] = score.table[rows[:, j]]
             start += score.count
         return rows, log_weight
+
+    def head(self, columns: int) -> Decoder:
+        """The decoder of the first `columns`, which the later ones do not touch."""
+        return Decoder(scores=self.scores[:columns], bias=self.bias[:columns], weight=self.weight[:columns])
 
 
 def fit_decoder(
