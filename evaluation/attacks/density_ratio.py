@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from evaluation.attacks.membership import membership_reading
 from evaluation.attacks.reading import Attack, Reading
@@ -49,6 +50,8 @@ def measure(stage: Stage) -> tuple[Reading, ...]:
         early_stopping=False,
         random_state=int(rng.integers(2**31)),
     )
-    model.fit(np.concatenate(sides), made, sample_weight=weight)
-    odds: NDArray[np.float64] = model.decision_function(stage.targets.table.values)
+    # small trees one after the other: threads would mostly wait for one another
+    with threadpool_limits(limits=1, user_api="openmp"):
+        model.fit(np.concatenate(sides), made, sample_weight=weight)
+        odds: NDArray[np.float64] = model.decision_function(stage.targets.table.values)
     return (membership_reading(RATIO, odds, stage),)
