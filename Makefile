@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 WORKERS ?= 2
+CHROMIUM ?= $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name) 2>/dev/null)))
 
 # Each worker computes in one thread: two cores are shared by all of them.
 test pytest audit: export OMP_NUM_THREADS ?= 1
@@ -15,7 +16,7 @@ IN_THE_KILL_TABLE := $(foreach test,test_mutants.py::test_a_break_of_a_whole_fit
 	test_privacy_mutants.py::test_a_named_test_notices_the_break,--deselect tests/audit/$(test))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types imports pytest audit bench bench-attacks oracle clean
+.PHONY: help demo test lint format types imports pytest audit bench bench-attacks look oracle clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -61,8 +62,14 @@ oracle: $(VENV)/dev.ready .oracle/ready ## our measures against other packages' 
 	@.oracle/bin/python -m pip --disable-pip-version-check install --quiet --requirement tests/oracle/requirements.txt
 	@touch $@
 
+look: $(VENV)/dev.ready ## the report in headless Chromium, light and dark: no request, no error, nothing serious by axe-core
+	@test -n "$(CHROMIUM)" || { echo "Chromium must be on the PATH; got none; to fix: install it, or make look CHROMIUM=/its/path" >&2; exit 2; }
+	mkdir -p .look && cp tests/browser/* .look && cd .look && npm install --silent --no-fund --no-audit
+	PYTHONPATH=tests $(BIN)/python .look/write_report.py .look/out
+	cd .look && CHROMIUM=$(CHROMIUM) node look.mjs shots out/release/report.html out/internal/report.html
+
 clean: ## remove the environment and the caches
-	rm -rf $(VENV) .oracle .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .oracle .look .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer must be on the PATH; got none; to fix: install it, or make PYTHON=/its/path" >&2; exit 2; }

@@ -202,11 +202,20 @@ def sample(
 
 
 @app.command(rich_help_panel=STEPS)
-def evaluate(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = False) -> None:
+def evaluate(
+    *,
+    config: ConfigFile = HERE,
+    compare: Annotated[
+        list[Path] | None, typer.Option(help="A folder of synthetic patients, once for each set to be compared.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """Fidelity, utility and fairness of what was sampled; the answer stays inside."""
     from synthhealth import pipeline
 
-    _lead(pipeline.evaluate, config, json=json, quiet=quiet)
+    step = pipeline.evaluate if compare is None else partial(pipeline.compare, folders=tuple(compare))
+    _lead(step, config, json=json, quiet=quiet)
 
 
 @app.command(rich_help_panel=STEPS)

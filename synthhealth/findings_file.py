@@ -7,12 +7,15 @@ from pathlib import Path
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from evaluation.finding import Estimate, Finding
+from evaluation.portrait import Portrait
 from privacy.errors import CheckError, refusal
 from synthhealth.output import write_whole
 from synthhealth.results import FindingLine, Found
 
 # An estimate may be infinite or not a number, for which JSON has no numeral of its own.
 _FINDINGS = TypeAdapter(tuple[Finding, ...], config=ConfigDict(ser_json_inf_nan="strings"))
+
+_PORTRAIT = TypeAdapter(Portrait)
 
 
 def write_findings(path: Path, findings: tuple[Finding, ...]) -> None:
@@ -42,6 +45,31 @@ def read_findings(path: Path) -> tuple[Finding, ...]:
                 got="something else",
                 fix="run the step that wrote it once more",
             )
+        ) from error
+
+
+def write_portrait(path: Path, drawn: Portrait) -> None:
+    """Keep what the dashboard draws.
+
+    Privacy: internal only.
+    """
+    write_whole(path, _PORTRAIT.dump_json(drawn) + b"\n")
+
+
+def read_portrait(path: Path) -> Portrait | None:
+    """What `write_portrait` kept; None where the file is not there.
+
+    Raises CheckError when the file is not one.
+
+    Privacy: internal only.
+    """
+    if not path.exists():
+        return None
+    try:
+        return _PORTRAIT.validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise CheckError(
+            refusal(what=f"file {path}", must="be as it was written", got="something else", fix="run `evaluate` again")
         ) from error
 
 

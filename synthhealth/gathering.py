@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from synthhealth import __version__, spending
 from synthhealth.audit.answer import audit_of
-from synthhealth.findings_file import read_findings
+from synthhealth.findings_file import read_findings, read_portrait
 from synthhealth.job import Job
 from synthhealth.jointly import earlier_releases
 from synthhealth.output import write_whole
@@ -59,6 +59,7 @@ def gather(job: Job) -> Evidence:
         commitment=_commitment(job),
         approved_by=asked.approved_by,
         together=tuple(one.line() for one in earlier_releases(job)),
+        portrait=read_portrait(job.output.portrait),
     )
 
 

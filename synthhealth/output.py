@@ -75,6 +75,16 @@ class Output:
         """Held by the process that fits."""
         return self.internal / "fit.lock"
 
+    @property
+    def portrait(self) -> Path:
+        """What real and synthetic patients look like side by side; exact and therefore internal."""
+        return self.internal / "portrait.json"
+
+    @property
+    def comparison(self) -> Path:
+        """Several synthetic sets side by side; exact and therefore internal."""
+        return self.internal / "comparison.json"
+
     def findings(self, step: str) -> Path:
         """The findings of one step, exact and therefore internal."""
         return self.internal / f"findings-{step}.json"

@@ -20,9 +20,10 @@ from privacy.randomness import secret_bytes
 from privacy.tables import read_table
 from synthhealth import spending
 from synthhealth.artifact import load as load_artifact
+from synthhealth.comparing import compared, read_sets
 from synthhealth.conditions import Condition
 from synthhealth.config import Config
-from synthhealth.findings_file import found, write_findings
+from synthhealth.findings_file import found, write_findings, write_portrait
 from synthhealth.gathering import gather
 from synthhealth.generators.protocol import Progress, quiet
 from synthhealth.io.csv_files import write_csv
@@ -32,7 +33,7 @@ from synthhealth.mixes import Mix
 from synthhealth.output import clear, held, write_whole
 from synthhealth.planning import planned, synthetic_size
 from synthhealth.progress import within
-from synthhealth.results import Account, Checked, Fitted, Found, NoticeLine, Planned, Ran, Reported, Sampled
+from synthhealth.results import Account, Checked, Compared, Fitted, Found, NoticeLine, Planned, Ran, Reported, Sampled
 from synthhealth.runstate import STEPS, FindingStep
 from synthhealth.split_key import read_key, read_or_make_key
 from synthhealth.synthesizer import SmallCohortWarning, Synthesizer
@@ -178,6 +179,7 @@ def evaluate(config: Config, *, progress: Progress = quiet) -> Found:
 
     Privacy: internal only; what it finds is exact.
     """
+    from evaluation.portrait import portrait
     from evaluation.suite import evaluate as evaluate_all  # the classifiers are heavy to import
 
     job, began = Job.of(config), time.monotonic()
@@ -185,7 +187,28 @@ def evaluate(config: Config, *, progress: Progress = quiet) -> Found:
     with within(progress, "evaluate") as tell:
         train, holdout, synthetic = _sides(job, _admitted(job, tell).cohort)
         findings = evaluate_all(train, holdout, synthetic, seed=config.generator.seed, progress=tell)
+        write_portrait(job.output.portrait, portrait(train, synthetic))
         return _kept(job, "evaluate", findings, began)
+
+
+def compare(config: Config, folders: tuple[Path, ...], *, progress: Progress = quiet) -> Compared:
+    """Every measure for several synthetic sets against this project's patients; writes internal/comparison.json.
+
+    Raises CheckError before a fit has settled who is held out, ConfigError for fewer than two sets.
+
+    Privacy: internal only; what it finds is exact.
+    """
+    from evaluation.suite import evaluate as evaluate_all  # see `evaluate`
+
+    job = Job.of(config)
+    job.require("fit")
+    sets = read_sets(job.schema, folders)
+    with within(progress, "compare") as tell:
+        train, holdout = _admitted(job, tell).cohort.split(config.data.holdout, key=read_key(job.output.keys))
+        found = tuple(evaluate_all(train, holdout, one, seed=config.generator.seed, progress=tell) for one in sets)
+    result = compared(folders, found)
+    write_whole(job.output.comparison, result.model_dump_json(indent=2) + "\n")
+    return result
 
 
 def attack(config: Config, *, quick: bool = True, progress: Progress = quiet) -> Found:

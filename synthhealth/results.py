@@ -170,6 +170,35 @@ class Found(Result):
     file: str
 
 
+class ComparedLine(Result):
+    """One measure of several synthetic sets, in their order, beside what real data give.
+
+    `gaps` are the shares of the way from ceiling to floor, 1 as good as fresh real patients.
+
+    Privacy: internal only.
+    """
+
+    family: str
+    title: str
+    subject: str
+    values: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+    gaps: tuple[float | None, ...]
+    floor: float | None
+    ceiling: float | None
+
+
+class Compared(Result):
+    """What `evaluate --compare` found: the folders of the sets, and one line a measure.
+
+    Privacy: internal only.
+    """
+
+    sets: tuple[str, ...]
+    lines: tuple[ComparedLine, ...]
+
+
 class Reported(Result):
     """What the policy says (pass, review or fail) with its reasons, and where both editions are."""
 

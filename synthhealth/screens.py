@@ -15,6 +15,8 @@ from synthhealth.progress import duration
 from synthhealth.results import (
     Account,
     Checked,
+    Compared,
+    ComparedLine,
     Converted,
     FindingLine,
     Fitted,
@@ -194,6 +196,32 @@ def _family(family: str, lines: list[FindingLine]) -> Table:
 
 def _bound(line: FindingLine, name: str) -> float | None:
     return line.floor if name == "floor" else line.ceiling
+
+
+@screen.register
+def _compared(result: Compared) -> RenderableType:
+    names = [f"{number}" for number in range(1, len(result.sets) + 1)]
+    sets = fact_grid(*zip(names, result.sets, strict=True))
+    families = dict.fromkeys(line.family for line in result.lines)
+    tables = []
+    for family in families:
+        table = ruled_table(family, *names, "floor", "ceiling", numbers=(*names, "floor", "ceiling"))
+        for line in (line for line in result.lines if line.family == family):
+            title = line.title if line.subject in line.title else f"{line.title}: {line.subject}"
+            table.add_row(title, *_beside(line), _number(line.floor), _number(line.ceiling))
+        tables.append(table)
+    words = "floor: fresh real patients; ceiling: shuffled ones; in bold the set that is nearest to the floor"
+    return headed("compare", _INTERNAL, sets, Text(words, style="dim"), *tables)
+
+
+def _beside(line: ComparedLine) -> list[Text]:
+    """The values of all sets; the one that closes most of the gap is in bold."""
+    known = [gap for gap in line.gaps if gap is not None]
+    best = max(known) if known else None
+    return [
+        Text(_number(value), style="bold" if best is not None and gap == best else "")
+        for value, gap in zip(line.values, line.gaps, strict=True)
+    ]
 
 
 @screen.register

@@ -8,7 +8,7 @@ from synthhealth.report.parts import PopulationRun, PopulationTotal
 from synthhealth.report.svg import WIDTH, Scale, box, dot, figure, line, path, text
 from synthhealth.report.wording import number
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, WIDTH - 74.0, 30.0, 210.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, WIDTH - 96.0, 30.0, 210.0
 _MOST_LABELS = 6
 _STATES = {"finished": "finished", "aborted": "broken off", "reserved": "begun"}
 

@@ -125,6 +125,7 @@ def internal_document(evidence: Evidence, release: ReleaseDocument) -> InternalD
     return InternalDocument(
         common=release.common,
         findings=tuple(InnerFinding(scope=f.scope.value, finding=f) for f in evidence.findings),
+        portrait=evidence.portrait,
     )
 
 
@@ -171,7 +172,7 @@ def _common(given: OpenEvidence, account: Account) -> Common:
         structure=shape,
         not_fit_for=fixed.not_fit_for,
         lineage=_lineage(given),
-        hazards=hazards(),
+        hazards=hazards(given.engine.name),
         assumptions=fixed.assumption,
         clauses=clauses(missing),
         sign_off=fixed.boxes(given.policy.policy.roles(effective_tier(header))),

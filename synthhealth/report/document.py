@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from evaluation.finding import Finding
+from evaluation.portrait import Portrait
 from synthhealth.report.accountability import Assumption, Clause, Hazard, SignBox, Term, Unprotected
 from synthhealth.report.attack_parts import AttackRow, AuditRow, Structure
 from synthhealth.report.parts import (
@@ -96,6 +97,7 @@ class InternalDocument(Part):
     notice: str = Field(default="Exact numbers about real patients: this edition must not leave the institution.")
     common: Common
     findings: tuple[InnerFinding, ...]
+    portrait: Portrait | None
 
 
 def release_schema() -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from evaluation.finding import Finding
+from evaluation.portrait import Portrait
 from privacy.errors import CheckError, refusal
 from privacy.population import Standing
 from privacy.schema import Schema
@@ -94,6 +95,7 @@ class Evidence:
     empty when nobody recorded it. `files` are the released files other than the report's own.
     `findings` are exact and go into the internal edition; the release edition sees them only
     through `disclosure`. `population` is what all releases about the population have cost, this one included.
+    `portrait` is what the internal edition draws.
     `together` are the earlier releases on which the attacks were run together with this one.
 
     Privacy: internal only, because of `findings`.
@@ -118,6 +120,7 @@ class Evidence:
     attack_authority: str = "the institution's own test before release"
     approved_by: str = ""
     together: tuple[EarlierRelease, ...] = ()
+    portrait: Portrait | None = None
     changes: tuple[tuple[str, str], ...] = field(default=())
 
     def __post_init__(self) -> None:

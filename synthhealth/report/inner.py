@@ -44,12 +44,21 @@ def said(estimate: Estimate | None) -> str:
     return f"{estimate.value:.4g} ({estimate.interval.low:.4g} to {estimate.interval.high:.4g})"
 
 
-def gap_figure(findings: tuple[Finding, ...]) -> Markup | None:
-    """How far each distance lies between fresh real data and shuffled data; None when nothing has both.
+def worst(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The findings that have a floor and a ceiling, the least share of the gap closed first.
 
     Privacy: internal only.
     """
-    rows = [(f, f.gap_closed) for f in findings if f.gap_closed is not None][:_MOST_ROWS]
+    known = [f for f in findings if f.gap_closed is not None]
+    return tuple(sorted(known, key=lambda f: 0.0 if f.gap_closed is None else f.gap_closed))
+
+
+def gap_figure(findings: tuple[Finding, ...]) -> Markup | None:
+    """How far each distance lies between fresh real data and shuffled data, worst first; None when nothing has both.
+
+    Privacy: internal only.
+    """
+    rows = [(f, f.gap_closed) for f in worst(findings)][:_MOST_ROWS]
     if len(rows) == 0:
         return None
     x = Scale(low=0.0, high=1.0, start=250, end=WIDTH - 60)
@@ -59,12 +68,12 @@ def gap_figure(findings: tuple[Finding, ...]) -> Markup | None:
         parts.append(line(x.at(value), 24, x.at(value), height, colour="rule"))
         parts.append(text(x.at(value), 16, label, anchor="start" if value == 0 else "end", colour="muted", size=12))
     for finding, gap in rows:
-        name = finding.title if finding.subject == "" else f"{finding.title}: {finding.subject}"
+        name = finding.title if finding.subject in finding.title else f"{finding.title}: {finding.subject}"
         value = 0.0 if gap is None else gap
         parts.append(text(240, y + 13, name if len(name) <= 36 else name[:35] + "…", anchor="end", size=12))  # noqa: PLR2004  # fits
         parts.append(box(250, y + 7, max(1.0, x.at(value) - 250), 5, fill="soft"))
         parts.append(dot(x.at(value), y + 9.5, radius=5))
-        parts.append(text(WIDTH - 8, y + 13, f"{value:.0%}", anchor="end", size=12))
+        parts.append(text(WIDTH - 8, y + 13, f"{value:.0%}".replace("-", "\u2212"), anchor="end", size=12))
         y += 24
     described = "; ".join(f"{f.title} {f.subject} {0 if g is None else g:.0%}" for f, g in rows)
     return figure("fig-gap", height=height + 8, title="Share of the gap closed", description=described, parts=parts)

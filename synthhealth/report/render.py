@@ -15,11 +15,12 @@ from markupsafe import Markup
 from synthhealth.report import reading
 from synthhealth.report.account_figure import account_figure
 from synthhealth.report.attack_figures import ceiling_figure, forest_figure, roc_figure
+from synthhealth.report.dashboard import correlation_figure, lab_figures
 from synthhealth.report.document import Common, InternalDocument, ReleaseDocument
 from synthhealth.report.exact_figures import distance_figure, risk_figure
 from synthhealth.report.figures import ledger_figure, odds_figure, profile_figure
 from synthhealth.report.flow import flow_figure
-from synthhealth.report.inner import FamilyTable, family_tables, gap_figure, said
+from synthhealth.report.inner import FamilyTable, family_tables, gap_figure, said, worst
 from synthhealth.report.wording import number
 
 
@@ -97,7 +98,17 @@ def render_internal(document: InternalDocument, *, digest: str, signed: tuple[Si
         distances=distance_figure(findings),
         risks=risk_figure(findings),
         said=said,
+        worst=worst(findings),
+        portrait=document.portrait,
+        tests=() if document.portrait is None else lab_figures(document.portrait),
+        matrices=_matrices(document),
     )
+
+
+def _matrices(document: InternalDocument) -> Markup | None:
+    if document.portrait is None or document.portrait.correlations is None:
+        return None
+    return correlation_figure(document.portrait.correlations)
 
 
 def page_mark(common: Common, signed: tuple[Signed, ...], *, inside: bool) -> Mark:

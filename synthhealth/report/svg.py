@@ -86,6 +86,14 @@ def box(
     )
 
 
+def square(x: float, y: float, size: float, *, fill: str = "accent", strength: float = 1.0) -> str:
+    """A filled square, the paler the less its `strength` (0 to 1) is."""
+    return (
+        f'<rect x="{x:.2f}" y="{y:.2f}" width="{size:.2f}" height="{size:.2f}" class="f-{fill}" '
+        f'fill="{COLOURS[fill]}" fill-opacity="{max(strength, 0.04):.2f}"/>'
+    )
+
+
 def dot(x: float, y: float, *, radius: float = 4, fill: str = "accent", edge: str = "none") -> str:
     """A filled circle."""
     return (

@@ -41,10 +41,25 @@ class _ClauseFile(_Text):
     clause: tuple[_ClauseRow, ...]
 
 
+class _Answer(_Text):
+    answer: str
+    status: Literal["measured", "by design", "awaiting a person", "open"]
+
+
+class _HazardRow(_Answer):
+    id: str
+    hazard: str
+    by_engine: dict[str, _Answer] = {}
+
+    def of(self, engine: str) -> Hazard:
+        said = self.by_engine.get(engine, self)
+        return Hazard(id=self.id, hazard=self.hazard, answer=said.answer, status=said.status)
+
+
 class _HazardFile(_Text):
     source: str
     verified_on: date
-    hazard: tuple[Hazard, ...]
+    hazard: tuple[_HazardRow, ...]
 
 
 class _UnprotectedRow(_Text):
@@ -83,10 +98,10 @@ def texts() -> Texts:
     return Texts.model_validate(tomllib.loads(_read("texts.toml")))
 
 
-@lru_cache(maxsize=1)
-def hazards() -> tuple[Hazard, ...]:
-    """The hazards of NIST SP 800-226, in order."""
-    return _HazardFile.model_validate(tomllib.loads(_read("hazards.toml"))).hazard
+def hazards(engine: str) -> tuple[Hazard, ...]:
+    """The hazards of NIST SP 800-226, in order, with the answers that hold for this engine."""
+    rows = _HazardFile.model_validate(tomllib.loads(_read("hazards.toml"))).hazard
+    return tuple(row.of(engine) for row in rows)
 
 
 def clauses(not_measured: frozenset[str]) -> tuple[Clause, ...]:

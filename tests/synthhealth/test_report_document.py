@@ -165,8 +165,15 @@ def test_a_clause_whose_check_was_not_measured_waits_for_a_person():
 
 
 def test_every_hazard_is_answered():
-    assert [row.id for row in hazards()] == [f"{k:02d}" for k in range(1, 25)]
-    assert all(row.answer for row in hazards())
+    assert [row.id for row in hazards("vae")] == [f"{k:02d}" for k in range(1, 25)]
+    assert all(row.answer for row in hazards("vae"))
+
+
+@pytest.mark.parametrize(("engine", "status"), [("vae", "open"), ("vae-dpsgd", "open"), ("marginal", "by design")])
+def test_nobody_claims_a_comparison_of_engines_that_was_not_made(engine: str, status: str):
+    row = next(hazard for hazard in hazards(engine) if hazard.id == "17")
+    assert row.status == status
+    assert ("Not compared" in row.answer) is (status == "open")
 
 
 def test_every_role_a_policy_can_ask_for_has_a_sentence():

@@ -174,7 +174,7 @@ def test_declining_is_no_signature():
     page = render_release(report().release, digest="0" * 64, signed=(by,))
     assert "DECLINED by P. Officer" in page
     assert '<header class="mark">' in page
-    assert "UNSIGNED</div>" in page
+    assert "UNSIGNED</header>" in page
 
 
 def test_first_page_tells_what_a_signer_needs():
