@@ -355,6 +355,7 @@ def key(path: Annotated[Path, typer.Argument(help="Where the key will stand.")],
 
 
 app.command(rich_help_panel=STEPS)(commands.convert)
+app.command(rich_help_panel=ACCOUNT)(commands.benchmark)
 
 
 @app.callback(invoke_without_command=True)

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from synthhealth.results import Result
 
+CohortName = Literal["nafld", "simulated"]
 FormatName = Literal["csv", "parquet", "fhir", "omop", "meds"]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -50,6 +51,53 @@ def convert(
         ),
         json=json,
     )
+
+
+def benchmark(
+    *,
+    cohort: Annotated[
+        CohortName | None, typer.Option(help="An embedded cohort, in place of a config's tables.")
+    ] = None,
+    config: Annotated[Path, typer.Option("--config", "-c", help="The settings of the project.")] = Path(
+        "synthhealth.toml"
+    ),
+    engine: Annotated[
+        list[str] | None, typer.Option(help="independent, marginal, vae, vae-dpsgd, vae-nonprivate; by default four.")
+    ] = None,
+    epsilon: Annotated[list[float] | None, typer.Option(help="Once for each; by default 1, 3 and 10.")] = None,
+    synthetic: Annotated[
+        list[str] | None, typer.Option(help="name=folder: what another generator wrote, in any format that is read.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where table, plot and JSON go; it stays inside.")] = Path("benchmark"),
+    train_to: Annotated[
+        Path | None, typer.Option(help="Only write the patients to learn from, for other generators; REAL rows.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Which patients are held out.")] = 0,
+    json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+) -> None:
+    """The scoreboard: engines by epsilon on one cohort, beside fresh real patients; the answer stays inside.
+
+    Example: [bold]synthhealth benchmark --cohort nafld --epsilon 1 --epsilon 3 --synthetic ctgan=out/ctgan[/]
+    """
+    from synthhealth.benchmark import page
+    from synthhealth.benchmarking import run_benchmark
+    from synthhealth.progress import shown
+
+    _ = page  # the scoreboard's screen registers itself
+    with shown(silent=quiet) as progress:
+        result = run_benchmark(
+            cohort=cohort,
+            config=config,
+            engines=None if engine is None else tuple(engine),
+            epsilons=(1.0, 3.0, 10.0) if epsilon is None else tuple(epsilon),
+            synthetic=() if synthetic is None else tuple(synthetic),
+            out=out,
+            train_to=train_to,
+            seed=seed,
+            progress=progress,
+        )
+    _show(result, json=json)
 
 
 def _show(result: Result, *, json: bool) -> None:

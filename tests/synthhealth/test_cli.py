@@ -31,6 +31,7 @@ COMMANDS = (
     "sign",
     "key",
     "convert",
+    "benchmark",
 )
 
 
