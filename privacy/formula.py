@@ -6,6 +6,7 @@ import ast
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,12 @@ _BINARY: Mapping[type[ast.operator], Callable[[Values, Values], Values]] = {
     ast.Div: operator.truediv,
     ast.Pow: operator.pow,
 }
+_EXTREME: Mapping[str, Callable[[Values, Values], Values]] = {"min": np.minimum, "max": np.maximum}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Formula:
-    """A sum, product, quotient or power of columns and constants; missing in, missing out."""
+    """A sum, product, quotient, power, min or max of columns and constants; missing in, missing out."""
 
     text: str
     names: tuple[str, ...]
@@ -57,8 +59,11 @@ def _collect(node: ast.expr, names: list[str], text: str) -> None:
             _collect(node.right, names, text)
         case ast.UnaryOp(op=ast.USub()):
             _collect(node.operand, names, text)
+        case ast.Call(func=ast.Name(id=name), args=[first, *others], keywords=[]) if name in _EXTREME and others:
+            for part in (first, *others):
+                _collect(part, names, text)
         case _:
-            raise ValueError(f"formula {text!r} must use only columns, numbers, + - * / ** and brackets")
+            raise ValueError(f"formula {text!r} must use only columns, numbers, + - * / ** min() max() and brackets")
 
 
 def _evaluate(node: ast.expr, columns: Mapping[str, Values]) -> Values:
@@ -71,4 +76,6 @@ def _evaluate(node: ast.expr, columns: Mapping[str, Values]) -> Values:
             return _BINARY[type(node.op)](_evaluate(node.left, columns), _evaluate(node.right, columns))
         case ast.UnaryOp():
             return -_evaluate(node.operand, columns)
+        case ast.Call(func=ast.Name(id=name)):
+            return reduce(_EXTREME[name], [_evaluate(part, columns) for part in node.args])
     raise TypeError(f"no arithmetic: {ast.dump(node)}")

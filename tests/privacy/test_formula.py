@@ -25,6 +25,9 @@ def value(text: str, **columns: float) -> float:
         ("a ** b", 8),
         ("(a + b) * (b - a)", 5),
         ("a * 1.5", 3),
+        ("min(a, b)", 2),
+        ("max(a, 2.5, b / 2)", 2.5),
+        ("min(a / b, 1) ** 2", 4 / 9),
     ],
 )
 def test_arithmetic_is_done_as_written(text: str, expected: float):
@@ -51,6 +54,12 @@ def test_names_are_listed_once_in_order():
         "",
         "a b",
         "f(a)",
+        "min(a)",
+        "min()",
+        "min",
+        "max(a, b, key=c)",
+        "min(*a)",
+        "a.min(b, c)",
         "True and a",
         "a @ b",
         "a // b",
