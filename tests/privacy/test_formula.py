@@ -56,7 +56,6 @@ def test_names_are_listed_once_in_order():
         "f(a)",
         "min(a)",
         "min()",
-        "min",
         "max(a, b, key=c)",
         "min(*a)",
         "a.min(b, c)",
