@@ -225,6 +225,9 @@ def attack(
     full: Annotated[
         bool, typer.Option("--full", help="More patients, more doses of each control, shadow models; slower.")
     ] = False,
+    exposed: Annotated[
+        Path | None, typer.Option(help="Write the patients most exposed into this CSV, by name; it must stay inside.")
+    ] = None,
     synthetic: Annotated[
         Path | None, typer.Option(help="Patients that another tool has made, in place of the release's.")
     ] = None,
@@ -249,11 +252,12 @@ def attack(
                     fix="add --synthetic FILE, or leave them out to attack the release itself",
                 )
             )
-        step = partial(pipeline.attack, quick=not full)
+        step = partial(pipeline.attack, quick=not full, exposed=exposed)
     else:
         from synthhealth.other_release import attack_other
 
-        step = partial(attack_other, synthetic=synthetic, labs=synthetic_labs, members=members, to=to, full=full)
+        files = partial(attack_other, synthetic=synthetic, labs=synthetic_labs, members=members, to=to)
+        step = partial(files, exposed=exposed, full=full)
     _lead(step, config, json=json, quiet=quiet)
 
 

@@ -30,6 +30,7 @@ def attack_other(
     labs: Path | None = None,
     members: Path | None = None,
     to: Path | None = None,
+    exposed: Path | None = None,
     full: bool = False,
     progress: Progress = quiet,
 ) -> Found:
@@ -40,7 +41,7 @@ def attack_other(
     column that the schema names as key; all others of the config's tables are held against them. Without it
     the tool must have learnt from the training side of this project's own split. Findings go
     to `to`, by default `attack-other.json` in the internal folder; the steps of the project's
-    own release are left alone.
+    own release are left alone. `exposed` is as in `pipeline.attack`.
 
     Raises DataError when a file breaks the schema's rules or `members` names somebody who is
     not in the patients table, CheckError when there is no split to go by or nobody is left to
@@ -49,6 +50,7 @@ def attack_other(
     Privacy: internal only; what it finds is exact.
     """
     from evaluation.attacks.suite import attack as attack_all  # the classifiers are heavy to import
+    from synthhealth.exposure import write_exposed
 
     job = Job.of(config)
     path = job.output.internal / "attack-other.json" if to is None else to
@@ -57,6 +59,8 @@ def attack_other(
         sides, made = _sides(job, members), _made_elsewhere(job.schema, synthetic, labs)
         inside, outside = sides if labs is not None else (_without_records(side) for side in sides)
         findings = attack_all(inside, outside, made, quick=not full, seed=config.generator.seed, progress=tell)
+        if exposed is not None:
+            write_exposed(exposed, inside, outside, made, seed=config.generator.seed)
     write_findings(path, findings)
     return found("attack", findings, path)
 

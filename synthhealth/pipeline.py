@@ -211,15 +211,17 @@ def compare(config: Config, folders: tuple[Path, ...], *, progress: Progress = q
     return result
 
 
-def attack(config: Config, *, quick: bool = True, progress: Progress = quiet) -> Found:
+def attack(config: Config, *, quick: bool = True, exposed: Path | None = None, progress: Progress = quiet) -> Found:
     """The attack suite with its controls, on the release's files as they stand on disk.
 
-    When not `quick`, shadow models are fitted as the release was, and one without privacy for too long.
+    When not `quick`, shadow models are fitted as the release was, and one without privacy for too
+    long. The training patients most exposed go to the table `exposed`, by name and only on request.
     Where the config names earlier releases about the same people, once more on all of them together.
 
     Privacy: internal only; what it finds is exact.
     """
     from evaluation.attacks.suite import attack as attack_all  # see `evaluate`
+    from synthhealth.exposure import write_exposed
     from synthhealth.shadow_fits import overfit_trainer, shadow_trainer
 
     job, began = Job.of(config), time.monotonic()
@@ -238,6 +240,8 @@ def attack(config: Config, *, quick: bool = True, progress: Progress = quiet) ->
         )
         if earlier:
             findings += named(run(*together(job, everybody, synthetic, earlier)), 1 + len(earlier))
+        if exposed is not None:
+            write_exposed(exposed, train, holdout, synthetic, seed=config.generator.seed)
         return _kept(job, "attack", findings, began)
 
 

@@ -139,5 +139,10 @@ def test_copies_made_elsewhere_are_a_leak(tmp_path: Path, monkeypatch: pytest.Mo
     copied = cohort.take(np.arange(300))
     write_csv(copied, patients=tmp_path / "made.csv", labs=tmp_path / "labs.csv")
     copied.patients[["patient_id"]].to_csv(tmp_path / "members.csv", index=False)
-    found = attack_other(Config.load(project), tmp_path / "made.csv", members=tmp_path / "members.csv")
+    exposed = tmp_path / "exposed.csv"
+    found = attack_other(Config.load(project), tmp_path / "made.csv", members=tmp_path / "members.csv", exposed=exposed)
     assert "LEAK" in {one.verdict for one in found.findings}
+    named = pd.read_csv(exposed, dtype={"patient_id": str})
+    assert set(named["patient_id"]) <= set(copied.ids)
+    assert (named["nearest_synthetic"] == 0).all()
+    assert exposed.stat().st_mode & 0o077 == 0
