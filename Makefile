@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 WORKERS ?= 2
+ORACLES := anonymeter sdmetrics
 CHROMIUM ?= $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name) 2>/dev/null)))
 
 # Each worker computes in one thread: two cores are shared by all of them.
@@ -56,13 +57,13 @@ bench-attacks: $(VENV)/dev.ready ## planted leaks and fresh patients before the 
 bench-noise: $(VENV)/dev.ready ## what lattice noise and secret sampling cost beside the training steps that they are in
 	PYTHONPATH=tests $(BIN)/python -m bench.noise $(ARGS)
 
-oracle: $(VENV)/dev.ready .oracle/ready ## our measures against other packages' own, which live in an environment of their own
-	for script in tests/oracle/agree_*.py; do \
-		ORACLE=$(CURDIR)/.oracle/bin/python PYTHONPATH=tests $(BIN)/python $$script || exit 1; done
+oracle: $(VENV)/dev.ready $(ORACLES:%=.oracle/%/ready) ## our measures against other packages' own, each in an environment of its own
+	for name in $(ORACLES); do \
+		ORACLE=$(CURDIR)/.oracle/$$name/bin/python PYTHONPATH=tests $(BIN)/python tests/oracle/agree_$$name.py || exit 1; done
 
-.oracle/ready: tests/oracle/requirements.txt $(VENV)/bin/python
-	@$(VENV)/bin/python -m venv .oracle
-	@.oracle/bin/python -m pip --disable-pip-version-check install --quiet --requirement tests/oracle/requirements.txt
+.oracle/%/ready: tests/oracle/%.txt $(VENV)/bin/python
+	@$(VENV)/bin/python -m venv .oracle/$*
+	@.oracle/$*/bin/python -m pip --disable-pip-version-check install --quiet --requirement tests/oracle/$*.txt
 	@touch $@
 
 look: $(VENV)/dev.ready ## the report in headless Chromium, light and dark: no request, no error, nothing serious by axe-core

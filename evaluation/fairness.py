@@ -15,7 +15,7 @@ from evaluation.fidelity.histograms import Floats
 from evaluation.finding import Estimate, Family, Finding, Verdict
 from evaluation.intervals import holm, newcombe
 from evaluation.resampling import estimate
-from evaluation.subgroups import Subgroup, balanced, groups_of, subgroups_of
+from evaluation.subgroups import Group, balanced, groups_of, subgroups_of
 from evaluation.utility.scores import auroc
 from evaluation.utility.transfer import Bench, Transfer, by_patient, transfers
 from privacy.cohort import Cohort
@@ -47,7 +47,7 @@ def fairness_findings(
     )
 
 
-def representation(group: Subgroup, train: Cohort, holdout: Cohort, synthetic: Cohort) -> Finding:
+def representation(group: Group, train: Cohort, holdout: Cohort, synthetic: Cohort) -> Finding:
     """Share of the group among synthetic patients minus its share in the training data, Newcombe's interval.
 
     Privacy: internal only.
@@ -66,7 +66,7 @@ def representation(group: Subgroup, train: Cohort, holdout: Cohort, synthetic: C
     )
 
 
-def group_fidelity(group: Subgroup, train: Cohort, holdout: Cohort, synthetic: Cohort, *, seed: int = 0) -> Finding:
+def group_fidelity(group: Group, train: Cohort, holdout: Cohort, synthetic: Cohort, *, seed: int = 0) -> Finding:
     """Mean distance of single columns and values of tests within the group, its floor the group's holdout.
 
     Privacy: internal only.
@@ -119,7 +119,7 @@ class Measure:
     again: Rate
 
 
-def group_gaps(group: Subgroup, transfer: Transfer, holdout: Cohort) -> tuple[Finding, ...]:
+def group_gaps(group: Group, transfer: Transfer, holdout: Cohort) -> tuple[Finding, ...]:
     """Gaps in error, and for a class in missed cases (equal opportunity) and in cases called (demographic parity).
 
     All models call as many patients as there are cases. Amplification is the gap of the model trained
@@ -215,7 +215,7 @@ def _measure(name: str, rates: list[Rate]) -> Measure:
     return Measure(name=name, synthetic=rates[0], real=rates[1], again=rates[2])
 
 
-def _gap_finding(measure: Measure, group: Subgroup, transfer: Transfer, inside: NDArray[np.bool_]) -> Finding:
+def _gap_finding(measure: Measure, group: Group, transfer: Transfer, inside: NDArray[np.bool_]) -> Finding:
     synthetic, real, again = (
         rate.gap(inside, transfer.weights) for rate in (measure.synthetic, measure.real, measure.again)
     )
@@ -254,11 +254,11 @@ def _enough(inside: NDArray[np.bool_], transfer: Transfer) -> bool:
     return bool(min(transfer.truth[inside].sum(), transfer.truth[~inside].sum()) >= FEWEST_EVENTS)
 
 
-def _title(test: str, group: Subgroup, transfer: Transfer) -> str:
+def _title(test: str, group: Group, transfer: Transfer) -> str:
     return f"{test.capitalize()} for {transfer.task.title}, {group.label}"
 
 
-def _too_few(test: str, title: str, group: Subgroup) -> Finding:
+def _too_few(test: str, title: str, group: Group) -> Finding:
     headline = Estimate(name=title, value=None, note=TOO_FEW)
     return Finding(
         family=Family.FAIRNESS,
@@ -271,7 +271,7 @@ def _too_few(test: str, title: str, group: Subgroup) -> Finding:
     )
 
 
-def _share_difference(name: str, group: Subgroup, one: Cohort, two: Cohort) -> Estimate:
+def _share_difference(name: str, group: Group, one: Cohort, two: Cohort) -> Estimate:
     a, b = int(group.members(one).sum()), int(group.members(two).sum())
     return Estimate(name=name, value=a / len(one) - b / len(two), interval=newcombe(a, len(one), b, len(two)))
 

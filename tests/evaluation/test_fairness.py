@@ -22,7 +22,7 @@ from evaluation.fairness import (
 from evaluation.features import Features
 from evaluation.finding import Finding, Verdict
 from evaluation.resampling import redrawn_weights
-from evaluation.subgroups import Subgroup, balanced, groups_of, subgroups_of
+from evaluation.subgroups import MOST_CROSSINGS, Subgroup, balanced, crossings_of, groups_of, subgroups_of
 from evaluation.utility.tasks import Rows, Task
 from evaluation.utility.transfer import Bench, Trained, Transfer, transfers
 from privacy.cohort import Cohort
@@ -175,7 +175,7 @@ def test_groups_are_codes_and_quarters(holdout: Cohort):
     schema: Schema = holdout.schema.model_copy(update={"subgroups": ("sex", "age")})
     groups = subgroups_of(replace(holdout, schema=schema))
     assert [group.label for group in groups[:2]] == ["sex = F", "sex = M"]
-    quarters = [group.members(holdout) for group in groups[2:]]
+    quarters = [group.members(holdout) for group in groups[2:6]]
     assert len(quarters) == 4
     assert (np.sum(quarters, axis=0) == 1).all()
     assert max(mine.mean() for mine in quarters) < 0.3
@@ -236,3 +236,34 @@ def test_a_hit_that_stands_alone_is_lost_among_many_trials(holdout: Cohort):
 def test_a_doubled_cohort_changes_no_share(holdout: Cohort):
     twice = joined(holdout, holdout)
     assert value_of(representation(WOMEN, holdout, holdout, twice)) == 0
+
+
+def test_named_columns_are_crossed_two_at_a_time(holdout: Cohort):
+    crossed = crossings_of(holdout)
+    assert 0 < len(crossed) <= MOST_CROSSINGS
+    assert subgroups_of(holdout)[-len(crossed) :] == crossed
+    for one in crossed:
+        assert one.first.column != one.second.column
+        both = one.first.members(holdout) & one.second.members(holdout)
+        assert np.array_equal(one.members(holdout), both)
+        assert one.label == f"{one.first.label}, {one.second.label}"
+    assert len({one.label for one in crossed}) == len(crossed)
+
+
+def test_a_crossing_that_is_thinned_out_is_seen(holdout: Cohort):
+    """Half of a crossing is missing: its own line says so."""
+    crossed = crossings_of(holdout)[0]
+    inside, outside = crossed.members(holdout), crossed.second.members(holdout) & ~crossed.first.members(holdout)
+    keep = np.ones(len(holdout), dtype=np.bool_)
+    keep[np.flatnonzero(inside)[: inside.sum() // 2]] = False
+    thinner = holdout.take(np.flatnonzero(keep))
+    assert outside.sum() > 0
+    found = representation(crossed, holdout, holdout, thinner)
+    assert value_of(found) < 0
+    assert found.headline.interval is not None
+    assert not found.headline.interval.holds(0.0)
+    assert found.subject == crossed.label
+
+
+def test_one_named_column_has_nothing_to_cross(six_patients: Cohort):
+    assert crossings_of(six_patients) == ()
