@@ -223,7 +223,7 @@ def attack(
     *,
     config: ConfigFile = HERE,
     full: Annotated[
-        bool, typer.Option("--full", help="More patients, more doses of each control, shadow models; slower.")
+        bool, typer.Option("--full/--quick", help="More patients, more doses of each control, shadow models; slower.")
     ] = False,
     exposed: Annotated[
         Path | None, typer.Option(help="Write the patients most exposed into this CSV, by name; it must stay inside.")

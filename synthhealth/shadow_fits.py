@@ -14,7 +14,7 @@ from synthhealth.generators.protocol import quiet
 from synthhealth.job import Job
 from synthhealth.synthesizer import Synthesizer
 
-OVERFIT_STEPS = 1_500
+OVERFIT_STEPS = 800
 
 
 def shadow_trainer(job: Job, size: int) -> TrainGenerator:
