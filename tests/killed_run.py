@@ -26,7 +26,7 @@ PLACES: dict[str, tuple[str, str]] = {
     "before the fit is noted": ("synthhealth.job.Job.done", "before"),
     "after the fit is noted": ("synthhealth.job.Job.done", "after"),
     "before sampling": ("tiny_engine.TinyModel.sample", "before"),
-    "between patients and labs": ("synthhealth.io.csv_files._labs_text", "before"),
+    "between patients and labs": ("synthhealth.io.csv_files.labs_text_blocks", "before"),
     "after sampling": ("synthhealth.pipeline.write_csv", "after"),
     "while evaluating": ("evaluation.suite.evaluate", "before"),
     "after evaluating": ("synthhealth.pipeline.write_findings", "after"),

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv
 from numpy.typing import NDArray
 
 from privacy.cohort import Cohort
 from privacy.grid import decimals_of
-from synthhealth.io.typed_tables import column_decimals, labs_table, patients_table
+from privacy.schema_parts import Test
+from synthhealth.io.typed_tables import column_decimals, labs_blocks, patients_table, plain
 from synthhealth.output import write_files
 
 # Without it a column of whole numbers with a missing cell would be written with decimal points.
 _NULLABLE = {pa.int64(): pd.Int64Dtype()}
+_SPECIAL = re.compile(r"[,\"\r\n]")
 
 
 def write_csv(cohort: Cohort, *, patients: Path, labs: Path) -> tuple[Path, ...]:
@@ -29,9 +32,9 @@ def write_csv(cohort: Cohort, *, patients: Path, labs: Path) -> tuple[Path, ...]
 
     Privacy: internal only where the cohort is real; free where it is synthetic.
     """
-    fills: dict[Path, Callable[[Path], None]] = {patients: partial(_write, patients_text(cohort))}
+    fills: dict[Path, Callable[[Path], None]] = {patients: lambda path: _write([patients_text(cohort)], path)}
     if len(cohort.schema.tests) > 0:
-        fills[labs] = partial(_write, labs_text(cohort))
+        fills[labs] = lambda path: _write(labs_text_blocks(cohort), path)
     write_files(fills)
     return tuple(fills)
 
@@ -54,13 +57,30 @@ def labs_text(cohort: Cohort) -> pa.Table:
 
     Privacy: internal only where the cohort is real; free where it is synthetic.
     """
-    table, records = labs_table(cohort), cohort.records
-    values = np.empty(len(records), dtype=object)
-    for place, test in enumerate(cohort.schema.tests.values()):
-        mine = records.test == place
-        values[mine] = _written(records.value[mine], decimals_of(test.step)).to_numpy(zero_copy_only=False)
-    column = table.column_names.index("value")
-    return table.set_column(column, "value", pa.array(values, type=pa.string()))
+    return pa.concat_tables([plain(block) for block in labs_text_blocks(cohort)])
+
+
+def labs_text_blocks(cohort: Cohort) -> Iterator[pa.Table]:
+    """The rows of `labs_text` by blocks; texts are dictionaries.
+
+    Privacy: internal only where the cohort is real; free where it is synthetic.
+    """
+    tests = list(cohort.schema.tests.values())
+    for block in labs_blocks(cohort):
+        test = block["test"].chunk(0).indices.to_numpy()
+        column = block.column_names.index("value")
+        yield block.set_column(column, "value", _values(block["value"].to_numpy(), test, tests))
+
+
+def _values(values: NDArray[np.float64], test: NDArray[np.integer], tests: list[Test]) -> pa.DictionaryArray:
+    """The values as text, each in the digits of its test; a block has far fewer different values than rows."""
+    words, place = list[str](), np.zeros(len(values), dtype=np.int32)
+    for number, of in enumerate(tests):
+        mine = np.flatnonzero(test == number)
+        different, where = np.unique(values[mine], return_inverse=True)
+        place[mine] = len(words) + where
+        words += [f"{value:.{decimals_of(of.step)}f}" for value in different.tolist()]
+    return pa.DictionaryArray.from_arrays(pa.array(place), pa.array(words, type=pa.string()))
 
 
 def _written(values: NDArray[np.float64], decimals: int) -> pa.Array:
@@ -70,6 +90,30 @@ def _written(values: NDArray[np.float64], decimals: int) -> pa.Array:
     return pa.array(np.array([*texts, None], dtype=object)[place], type=pa.string())
 
 
-def _write(table: pa.Table, path: Path) -> None:
-    # Arrow's own writer puts quotes around every text
-    table.to_pandas(types_mapper=_NULLABLE.get).to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+def _write(blocks: Iterable[pa.Table], path: Path) -> None:
+    """Header and rows, block by block."""
+    with path.open("wb") as file:
+        for number, block in enumerate(blocks):
+            if any(map(_needs_quotes, [block.column_names, *_words(block)])):
+                # Arrow's own writer quotes every text or none
+                text = plain(block).to_pandas(types_mapper=_NULLABLE.get)
+                text.to_csv(file, index=False, header=number == 0, lineterminator="\n", encoding="utf-8")
+            else:
+                options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="none")
+                if number == 0:
+                    file.write((",".join(block.column_names) + "\n").encode())
+                pyarrow.csv.write_csv(plain(block), file, options)
+
+
+def _words(block: pa.Table) -> Iterator[list[str]]:
+    """The different texts of each column of text."""
+    for column in block.itercolumns():
+        if pa.types.is_dictionary(column.type):
+            yield from (chunk.dictionary.to_pylist() for chunk in column.chunks)
+        elif pa.types.is_string(column.type):
+            yield column.unique().drop_null().to_pylist()
+
+
+def _needs_quotes(words: list[str]) -> bool:
+    """Whether RFC 4180 wants quotes around one of them; an empty text is quoted so that it is no empty line."""
+    return any(word == "" or _SPECIAL.search(word) is not None for word in words)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet
 
 from privacy.cohort import Cohort
-from synthhealth.io.typed_tables import labs_table, patients_table
+from synthhealth.io.typed_tables import labs_blocks, patients_table
 from synthhealth.output import write_files
 
 
@@ -21,12 +21,18 @@ def write_parquet(cohort: Cohort, *, patients: Path, labs: Path) -> tuple[Path, 
 
     Privacy: internal only where the cohort is real; free where it is synthetic.
     """
-    fills: dict[Path, Callable[[Path], None]] = {patients: partial(_write, patients_table(cohort))}
+    fills: dict[Path, Callable[[Path], None]] = {patients: lambda path: _write([patients_table(cohort)], path)}
     if len(cohort.schema.tests) > 0:
-        fills[labs] = partial(_write, labs_table(cohort))
+        fills[labs] = lambda path: _write(labs_blocks(cohort), path)
     write_files(fills)
     return tuple(fills)
 
 
-def _write(table: pa.Table, path: Path) -> None:
-    pyarrow.parquet.write_table(table, path, compression="zstd")
+def _write(blocks: Iterable[pa.Table], path: Path) -> None:
+    """Each block as it comes, so that memory is that of one of them."""
+    coming = iter(blocks)
+    block = next(coming)
+    # a dictionary is how a text is stored, not what it is: without Arrow's own schema beside it, readers see text
+    with pyarrow.parquet.ParquetWriter(path, block.schema, compression="zstd", store_schema=False) as file:
+        for table in chain([block], coming):
+            file.write_table(table)

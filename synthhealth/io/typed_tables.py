@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from privacy.cohort import Cohort
 from privacy.grid import decimals_of
 from privacy.schema import Category, Derived, Schema
+
+RECORDS_A_BLOCK = 1 << 20
 
 
 def patients_table(cohort: Cohort) -> pa.Table:
@@ -34,17 +37,37 @@ def labs_table(cohort: Cohort) -> pa.Table:
 
     Privacy: internal only where the cohort is real; free where it is synthetic.
     """
-    records, tests = cohort.records, cohort.schema.tests
-    units = np.array([*(test.unit for test in tests.values()), ""], dtype=object)
-    return pa.table(
-        {
-            cohort.schema.privacy_unit.key: pa.array(cohort.ids[records.owner], type=pa.string()),
-            "time": _numbers(records.time, decimals_of(cohort.schema.time_precision)),
-            "test": pa.array(np.array([*tests, ""], dtype=object)[records.test], type=pa.string()),
-            "value": pa.array(records.value),
-            "unit": pa.array(units[records.test], type=pa.string()),
-        }
-    )
+    return pa.concat_tables([plain(block) for block in labs_blocks(cohort)])
+
+
+def labs_blocks(cohort: Cohort) -> Iterator[pa.Table]:
+    """The rows of `labs_table`, at most RECORDS_A_BLOCK at a time and at least one block; texts are dictionaries.
+
+    Privacy: internal only where the cohort is real; free where it is synthetic.
+    """
+    key, ids, tests = cohort.schema.privacy_unit.key, cohort.ids, cohort.schema.tests
+    units, digits = [test.unit for test in tests.values()], decimals_of(cohort.schema.time_precision)
+    for start in range(0, max(1, len(cohort.records)), RECORDS_A_BLOCK):
+        mine = slice(start, start + RECORDS_A_BLOCK)
+        owner, test = cohort.records.owner[mine], cohort.records.test[mine]
+        first, last = (int(owner[0]), int(owner[-1]) + 1) if len(owner) else (0, 0)
+        yield pa.table(
+            {
+                key: _picked(ids[first:last].tolist(), owner - first),
+                "time": _numbers(cohort.records.time[mine], digits),
+                "test": _picked(list(tests), test),
+                "value": pa.array(cohort.records.value[mine]),
+                "unit": _picked(units, test),
+            }
+        )
+
+
+def plain(table: pa.Table) -> pa.Table:
+    """The same rows without dictionaries."""
+    columns = [
+        column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column for column in table.itercolumns()
+    ]
+    return pa.table(columns, names=table.column_names)
 
 
 def column_decimals(schema: Schema, name: str) -> int | None:
@@ -61,7 +84,12 @@ def _codes(column: Category, places: NDArray[np.int64]) -> pa.Array:
     return pa.array(levels[places], type=pa.int64() if all_numbers else pa.string())
 
 
+def _picked(words: list[str], places: NDArray[np.integer]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(places, type=pa.int32()), pa.array(words, type=pa.string()))
+
+
 def _numbers(values: NDArray[np.float64], decimals: int | None) -> pa.Array:
+    missing = np.isnan(values)
     if decimals == 0:
-        return pa.array(pd.array(values, dtype="Float64").astype("Int64"), type=pa.int64())
-    return pa.array(values, from_pandas=True)
+        return pa.array(np.where(missing, 0.0, values).astype(np.int64), mask=missing)
+    return pa.array(values, mask=missing)
