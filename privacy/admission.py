@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -10,7 +11,8 @@ from privacy.admission_labs import admit_labs
 from privacy.admission_patients import admit_patients
 from privacy.cohort import Cohort
 from privacy.notice import Notice
-from privacy.schema import Schema
+from privacy.schema import PATIENT_ID, Schema
+from privacy.table_blocks import Blocks, read_blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +26,13 @@ class Admission:
     notices: tuple[Notice, ...]
 
 
-def admit(schema: Schema, patients: pd.DataFrame, labs: pd.DataFrame | None = None) -> Admission:
+def admit(schema: Schema, patients: pd.DataFrame, labs: pd.DataFrame | Blocks | None = None) -> Admission:
     """Bring a table of patients and a long table of labs into `schema`, by rules that look at one patient at a time.
 
     `patients` has the schema's key and its columns; `labs` the key, `time`, `test`, `value` and,
     where units differ, `unit`. Cells may be text or typed. docs/reference/admission-rules.md
-    lists each rule. A cohort's own frames come back as they are.
+    lists each rule. `labs` may come by blocks (`read_labs`), so that the table is never in memory
+    as a whole. A cohort's own frames come back as they are.
 
     Raises DataError, naming table, column and rule and never a cell, when a column is missing,
     an id stands twice, or no patient is left.
@@ -42,3 +45,14 @@ def admit(schema: Schema, patients: pd.DataFrame, labs: pd.DataFrame | None = No
         cohort=Cohort(schema=schema, patients=admitted.frame, records=records),
         notices=(*admitted.notices, *lab_notices),
     )
+
+
+def read_labs(schema: Schema, path: str | Path) -> Blocks:
+    """The long table of labs at `path`, by blocks, with the columns that `schema` has a use for.
+
+    Raises DataError as `tables.read_table` does.
+
+    Privacy: internal only.
+    """
+    words = (schema.privacy_unit.key, PATIENT_ID, "test", "unit")
+    return read_blocks(path, "labs", words=words, numbers=("time", "value"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,11 @@ from privacy.cohort import Records
 from privacy.grid import on_step
 from privacy.notice import Done, Notice, Rule
 from privacy.schema import LAB_COLUMNS, Schema
+from privacy.table_blocks import Blocks
 
 TABLE = "labs"
 _MICROSECONDS = {"minutes": 60e6, "hours": 3600e6, "days": 86400e6, "weeks": 604800e6}
+_ORPHAN = -2  # a row of no patient; -1 is one of a patient who was left out
 _EMPTY = Records(
     owner=np.empty(0, dtype=np.int32),
     time=np.empty(0),
@@ -27,16 +29,37 @@ _EMPTY = Records(
 
 
 @dataclass(slots=True)
+class _Met:
+    """How often each rule was met in the blocks so far, in the order in which rules are looked at."""
+
+    counts: dict[tuple[str, int, Rule, Done], int] = field(default_factory=dict)
+
+    def add(self, column: str, test: int, rule: Rule, done: Done, count: int) -> None:
+        """So many more; `test` is a test's place, -1 where the column as a whole is meant."""
+        key = (column, test, rule, done)
+        self.counts[key] = self.counts.get(key, 0) + count
+
+    def notices(self, schema: Schema) -> tuple[Notice, ...]:
+        """One notice for each rule that was met."""
+        names = [*schema.tests, ""]
+        return tuple(
+            Notice(table=TABLE, column=column, test=names[test], rule=rule, done=done, count=count)
+            for (column, test, rule, done), count in self.counts.items()
+            if count > 0
+        )
+
+
+@dataclass(slots=True)
 class _Sieve:
-    """Which rows are still in, and a notice for each rule that some of them broke; the first broken rule counts."""
+    """Which rows of a block are still in, and what was met in them; the first broken rule counts."""
 
     keep: Bools
-    notices: list[Notice]
+    met: _Met
 
     def drop(self, bad: Bools, column: str, rule: Rule) -> None:
         """Leave out the `bad` [r] rows."""
         bad = bad & self.keep
-        self.notices += noticed(TABLE, column, rule, Done.ROW_LEFT_OUT, bad.sum())
+        self.met.add(column, -1, rule, Done.ROW_LEFT_OUT, int(bad.sum()))
         self.keep &= ~bad
 
     def drop_by_test(self, bad: Bools, column: str, rule: Rule, schema: Schema, test: Places) -> None:
@@ -48,16 +71,14 @@ class _Sieve:
     def note_by_test(self, met: Bools, column: str, what: tuple[Rule, Done], schema: Schema, test: Places) -> None:
         """Note the rows [r] that were `met` and kept, test by test."""
         counts = np.bincount(test[met & self.keep], minlength=len(schema.tests))
-        for name, count in zip(schema.tests, counts, strict=True):
-            if count:
-                rule, done = what
-                self.notices.append(
-                    Notice(table=TABLE, column=column, test=name, rule=rule, done=done, count=int(count))
-                )
+        for place, count in enumerate(counts.tolist()):
+            self.met.add(column, place, *what, count)
 
 
-def admit_labs(schema: Schema, table: pd.DataFrame | None, patients: Admitted) -> tuple[Records, tuple[Notice, ...]]:
-    """Read `table` by the schema's rules and attach its rows to the admitted `patients`.
+def admit_labs(
+    schema: Schema, table: pd.DataFrame | Blocks | None, patients: Admitted
+) -> tuple[Records, tuple[Notice, ...]]:
+    """Read `table`, whole or by blocks, by the schema's rules and attach its rows to the admitted `patients`.
 
     Raises DataError when a column is missing.
 
@@ -65,30 +86,44 @@ def admit_labs(schema: Schema, table: pd.DataFrame | None, patients: Admitted) -
     """
     if table is None:
         return _EMPTY, noticed(TABLE, "", Rule.NO_TABLE, Done.READ_AS_IS, len(schema.tests))
-    key = key_column(schema, table, TABLE)
-    require_columns(table, TABLE, ("time", "test", "value"))
-    extra = extra_columns(table, TABLE, (key, *LAB_COLUMNS))
-    if len(table) == 0:
+    blocks = table if isinstance(table, Blocks) else Blocks.of(table)
+    key = key_column(schema, blocks.names, TABLE)
+    require_columns(blocks.names, TABLE, ("time", "test", "value"))
+    extra = extra_columns(blocks.names, TABLE, (key, *LAB_COLUMNS))
+    met, parts, rows = _Met(), [_EMPTY], 0
+    owners = {name: row for name, row in zip(patients.ids, patients.row.tolist(), strict=True) if name}
+    for frame in blocks.frames:
+        rows += len(frame)
+        if schema.tests and len(frame) > 0:
+            parts.append(_part(schema, frame, key, patients, owners, met))
+    if rows == 0:
         return _EMPTY, (*extra, *noticed(TABLE, "", Rule.NO_ROWS, Done.READ_AS_IS, 1))
     if not schema.tests:
-        return _EMPTY, (*extra, *noticed(TABLE, "test", Rule.UNKNOWN_TEST, Done.ROW_LEFT_OUT, len(table)))
-    sieve = _Sieve(keep=np.ones(len(table), dtype=np.bool_), notices=list(extra))
-    owner = _owner(table[key], key, patients, sieve)
-    test = _test(schema, table["test"], sieve)
-    time = _time(schema, table["time"], owner, patients, sieve)
-    value = _value(schema, table, test, sieve)
+        return _EMPTY, (*extra, *noticed(TABLE, "test", Rule.UNKNOWN_TEST, Done.ROW_LEFT_OUT, rows))
+    return Records.joined(parts), (*extra, *met.notices(schema))
+
+
+def _part(
+    schema: Schema, frame: pd.DataFrame, key: str, patients: Admitted, owners: dict[str, int], met: _Met
+) -> Records:
+    """The records of one block, in its order."""
+    sieve = _Sieve(keep=np.ones(len(frame), dtype=np.bool_), met=met)
+    owner = _owner(frame[key], key, owners, sieve)
+    test = _test(schema, frame["test"], sieve)
+    time = _time(schema, frame["time"], owner, patients, sieve)
+    value = _value(schema, frame, test, sieve)
     keep = sieve.keep
-    records = Records.sorted(owner=owner[keep], time=time[keep], test=test[keep], value=value[keep])
-    return records, tuple(sieve.notices)
+    return Records(
+        owner=owner[keep].astype(np.int32), time=time[keep], test=test[keep].astype(np.int16), value=value[keep]
+    )
 
 
-def _owner(cells: pd.Series, key: str, patients: Admitted, sieve: _Sieve) -> Places:
+def _owner(cells: pd.Series, key: str, owners: dict[str, int], sieve: _Sieve) -> Places:
     """The patient's row of each record, shape [r]; anything for a record that is not kept."""
     words = Words.of(cells)
-    place = words.among(patients.ids)
-    row = patients.row[place]
+    row = words.told(owners, otherwise=_ORPHAN)
     sieve.drop(words.blank, key, Rule.MISSING_ID)
-    sieve.drop(place < 0, key, Rule.ORPHAN)
+    sieve.drop(row == _ORPHAN, key, Rule.ORPHAN)
     sieve.drop(row < 0, key, Rule.PATIENT_LEFT_OUT)
     return np.maximum(row, 0)
 
@@ -145,7 +180,7 @@ def _value(schema: Schema, table: pd.DataFrame, test: Places, sieve: _Sieve) -> 
 def _factor(schema: Schema, table: pd.DataFrame, test: Places, sieve: _Sieve) -> Floats:
     """What each value is multiplied with to be in the schema's unit, shape [r]; a blank unit is the schema's."""
     if "unit" not in table.columns:
-        sieve.notices += noticed(TABLE, "unit", Rule.NO_UNIT_COLUMN, Done.READ_AS_IS, 1)
+        sieve.met.counts["unit", -1, Rule.NO_UNIT_COLUMN, Done.READ_AS_IS] = 1
         return np.ones(len(table))
     words = Words.of(table["unit"])
     listed = [{_plain(unit): f for unit, f in {**of.units, of.unit: 1.0}.items()} for of in schema.tests.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,9 +53,9 @@ def admit_patients(schema: Schema, table: pd.DataFrame) -> Admitted:
 
     Privacy: internal only; each repair is a per-patient map.
     """
-    key = key_column(schema, table, TABLE)
+    key = key_column(schema, table.columns, TABLE)
     index_given = schema.index_date is not None and schema.index_date in table.columns
-    require_columns(table, TABLE, tuple(schema.free_columns))
+    require_columns(table.columns, TABLE, tuple(schema.free_columns))
     ids = Words.of(table[key])
     index = dates(table[schema.index_date]) if index_given else None
     read = {name: _read(schema, name, table[name], index) for name in schema.free_columns}
@@ -80,7 +81,7 @@ def admit_patients(schema: Schema, table: pd.DataFrame) -> Admitted:
         row=np.where(keep, np.cumsum(keep) - 1, -1),
         index=None if index is None else index[keep],
         notices=(
-            *extra_columns(table, TABLE, (key, schema.index_date, *schema.columns)),
+            *extra_columns(table.columns, TABLE, (key, schema.index_date, *schema.columns)),
             *_id_notices(schema, ids, key, index),
             *(notice for column in read.values() for notice in column.notices),
             *_order_notices(schema, cells),
@@ -88,36 +89,36 @@ def admit_patients(schema: Schema, table: pd.DataFrame) -> Admitted:
     )
 
 
-def key_column(schema: Schema, table: pd.DataFrame, name: str) -> str:
-    """The column of `table` that holds the patient id: the schema's key, or `patient_id` in a frame of a cohort."""
+def key_column(schema: Schema, names: Collection[str], name: str) -> str:
+    """The column among `names` that holds the patient id: the schema's key, or `patient_id` in a frame of a cohort."""
     key = schema.privacy_unit.key
-    if key not in table.columns and PATIENT_ID in table.columns:
+    if key not in names and PATIENT_ID in names:
         return PATIENT_ID
-    require_columns(table, name, (key,))
+    require_columns(names, name, (key,))
     return key
 
 
-def require_columns(table: pd.DataFrame, name: str, wanted: tuple[str, ...]) -> None:
+def require_columns(names: Collection[str], name: str, wanted: tuple[str, ...]) -> None:
     """Raise DataError when one of the `wanted` columns is not in the table called `name`.
 
     The table's own names are not repeated: without a header line they would be a patient.
     """
-    absent = [column for column in wanted if column not in table.columns]
+    absent = [column for column in wanted if column not in names]
     if absent:
         listed = ", ".join(repr(column) for column in absent)
         raise DataError(
             refusal(
                 what=f"the {name} table",
                 must=f"have the column{'s' if len(absent) > 1 else ''} {listed}",
-                got=f"a table of {len(table.columns)} without {'them' if len(absent) > 1 else 'it'}",
+                got=f"a table of {len(names)} without {'them' if len(absent) > 1 else 'it'}",
                 fix="check that the first line names the columns, separated by commas, spelled as in the schema",
             )
         )
 
 
-def extra_columns(table: pd.DataFrame, name: str, known: tuple[str | None, ...]) -> tuple[Notice, ...]:
-    """The notice on columns of `table` that are not `known`; their names are not repeated, see `require_columns`."""
-    return noticed(name, "", Rule.EXTRA_COLUMN, Done.IGNORED, len(set(table.columns) - set(known)))
+def extra_columns(names: Collection[str], name: str, known: tuple[str | None, ...]) -> tuple[Notice, ...]:
+    """The notice on columns among `names` that are not `known`; their names are not repeated, see `require_columns`."""
+    return noticed(name, "", Rule.EXTRA_COLUMN, Done.IGNORED, len(set(names) - set(known)))
 
 
 def noticed(table: str, column: str, rule: Rule, done: Done, count: int | np.integer) -> tuple[Notice, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,10 @@ class Words:
         """The position in `names` of each cell's word, -1 for any other word or none, shape [r]."""
         positions = {_nfc(name): position for position, name in enumerate(names)}
         return self._spread([positions.get(word, -1) for word in self.words], -1)
+
+    def told(self, of: Mapping[str, int], *, otherwise: int) -> Places:
+        """What `of` says of each cell's word, `otherwise` for any other word or none, shape [r]."""
+        return self._spread([of.get(word, otherwise) for word in self.words], otherwise)
 
     def codes(self, codes: Sequence[Code]) -> Places:
         """The position in `codes` of each cell, -1 for none; text codes compare as text, numeric codes as numbers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,10 +41,20 @@ class Records:
             slice(None) if _in_order(owner, time, test) else np.lexsort((test, time, owner))
         )
         return Records(
-            owner=owner[order].astype(np.int32),
-            time=time[order].astype(np.float64),
-            test=test[order].astype(np.int16),
-            value=value[order].astype(np.float64),
+            owner=owner[order].astype(np.int32, copy=False),
+            time=time[order].astype(np.float64, copy=False),
+            test=test[order].astype(np.int16, copy=False),
+            value=value[order].astype(np.float64, copy=False),
+        )
+
+    @staticmethod
+    def joined(parts: Sequence[Records]) -> Records:
+        """The records of all parts in the canonical order."""
+        return Records.sorted(
+            owner=np.concatenate([part.owner for part in parts]),
+            time=np.concatenate([part.time for part in parts]),
+            test=np.concatenate([part.test for part in parts]),
+            value=np.concatenate([part.value for part in parts]),
         )
 
     def __len__(self) -> int:
@@ -83,11 +94,10 @@ class Cohort:
 
         Privacy: internal only; each repair is a per-patient map.
         """
-        from privacy.admission import admit  # admission builds cohorts, so it stands above this module
+        from privacy.admission import admit, read_labs  # admission builds cohorts, so it stands above this module
         from privacy.tables import read_table
 
-        labs_table = None if labs is None else read_table(labs, "labs")
-        return admit(schema, read_table(patients, "patients"), labs_table).cohort
+        return admit(schema, read_table(patients, "patients"), None if labs is None else read_labs(schema, labs)).cohort
 
     @staticmethod
     def of(schema: Schema, patients: pd.DataFrame, labs: pd.DataFrame | None = None) -> Cohort:

@@ -130,4 +130,4 @@ def _require_split(job: Job) -> None:
 def _ids(schema: Schema, path: Path, name: str) -> set[str]:
     """The patient ids of a table, as text; blank cells are nobody."""
     table = read_table(path, name)
-    return {word for word in Words.of(table[key_column(schema, table, name)]).words if word != ""}
+    return {word for word in Words.of(table[key_column(schema, table.columns, name)]).words if word != ""}

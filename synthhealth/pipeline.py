@@ -14,7 +14,7 @@ from pathlib import Path
 import rfc8785
 
 from evaluation.finding import Finding
-from privacy.admission import Admission, admit
+from privacy.admission import Admission, admit, read_labs
 from privacy.cohort import Cohort
 from privacy.randomness import secret_bytes
 from privacy.tables import read_table
@@ -302,7 +302,7 @@ def _admitted(job: Job, progress: Progress) -> Admission:
     data = job.config.data
     progress("reading the tables", 0, 2)
     patients = read_table(data.patients, "patients")
-    labs = None if data.labs is None else read_table(data.labs, "labs")
+    labs = None if data.labs is None else read_labs(job.schema, data.labs)
     progress("holding them against the schema", 1, 2)
     return admit(job.schema, patients, labs)
 
