@@ -13,6 +13,7 @@ import typer
 from privacy.errors import ConfigError, SynthhealthError, refusal
 from synthhealth import commands
 from synthhealth.bugs import told_without_values
+from synthhealth.examples import example_of
 from synthhealth.generators.protocol import EngineName
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ app = typer.Typer(
     help=ABOUT,
     epilog=EPILOG,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -360,6 +361,9 @@ def key(path: Annotated[Path, typer.Argument(help="Where the key will stand.")],
 
 app.command(rich_help_panel=STEPS)(commands.convert)
 app.command(rich_help_panel=ACCOUNT)(commands.benchmark)
+for _command in app.registered_commands:
+    if _command.callback is not None:
+        _command.epilog = example_of(_command.callback.__name__)
 
 
 @app.callback(invoke_without_command=True)

@@ -32,10 +32,7 @@ def convert(
     ),
     json: Json = False,
 ) -> None:
-    """From one format to another, by the schema's rules; real rows stay real in any format.
-
-    Example: [bold]synthhealth convert --from out/release --to fhir --format fhir --validate[/]
-    """
+    """From one format to another, by the schema's rules; real rows stay real in any format."""
     from synthhealth.converting import convert as convert_source
 
     _show(
@@ -76,10 +73,7 @@ def benchmark(
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
-    """The scoreboard: engines by epsilon on one cohort, beside fresh real patients; the answer stays inside.
-
-    Example: [bold]synthhealth benchmark --cohort nafld --epsilon 1 --epsilon 3 --synthetic ctgan=out/ctgan[/]
-    """
+    """The scoreboard: engines by epsilon on one cohort, beside fresh real patients; the answer stays inside."""
     from synthhealth.benchmark import page
     from synthhealth.benchmarking import run_benchmark
     from synthhealth.progress import shown
