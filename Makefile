@@ -17,7 +17,7 @@ IN_THE_KILL_TABLE := $(foreach test,test_mutants.py::test_a_break_of_a_whole_fit
 	test_privacy_mutants.py::test_a_named_test_notices_the_break,--deselect tests/audit/$(test))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types imports pytest audit bench bench-attacks bench-noise look oracle clean
+.PHONY: help demo test lint format types imports pytest audit bench bench-attacks bench-noise look oracle docs clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -72,6 +72,9 @@ look: $(VENV)/dev.ready ## the report in headless Chromium, light and dark: no r
 	PYTHONPATH=tests $(BIN)/python .look/write_report.py .look/out
 	cd .look && CHROMIUM=$(CHROMIUM) node look.mjs shots out/release/report.html out/internal/report.html
 
+docs: $(VENV)/docs.ready ## the documentation as a site, in site/
+	$(BIN)/mkdocs build --strict
+
 clean: ## remove the environment and the caches
 	rm -rf $(VENV) .oracle .look .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
@@ -93,3 +96,7 @@ $(VENV)/demo.ready: $(VENV)/torch.ready pyproject.toml
 $(VENV)/dev.ready: $(VENV)/torch.ready pyproject.toml
 	@$(PIP) --editable ".[dev]"
 	@touch $@ $(VENV)/demo.ready
+
+$(VENV)/docs.ready: $(VENV)/bin/python constraints.txt pyproject.toml
+	@$(PIP) "mkdocs-material>=9.5,<10"
+	@touch $@

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from privacy.notebook import html_table
+
 
 class Verdict(StrEnum):
     """What a finding amounts to; the order of the words is the order of precedence among attacks."""
@@ -128,6 +130,10 @@ class Finding:
     p_value: float | None = None
     p_adjusted: float | None = None
 
+    def _repr_html_(self) -> str:
+        """The finding as a notebook shows it."""
+        return FindingTable(findings=(self,))._repr_html_()
+
     @property
     def gap_closed(self) -> float | None:
         """(ceiling - headline) / (ceiling - floor): 1 as good as fresh real data, 0 as bad as shuffled."""
@@ -136,3 +142,37 @@ class Finding:
         if self.floor.value is None or self.ceiling.value is None or self.ceiling.value == self.floor.value:
             return None
         return (self.ceiling.value - self.headline.value) / (self.ceiling.value - self.floor.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingTable:
+    """Findings side by side, as a notebook shows them: value, interval, what fresh and shuffled data give, verdict.
+
+    Privacy: internal only; the numbers are exact.
+    """
+
+    findings: tuple[Finding, ...]
+
+    def _repr_html_(self) -> str:
+        """The table."""
+        lines = [
+            (
+                one.family,
+                one.title if not one.subject or one.subject in one.title else f"{one.title}: {one.subject}",
+                _told(one.headline),
+                ""
+                if one.headline.interval is None
+                else f"{one.headline.interval.low:.3g} to {one.headline.interval.high:.3g}",
+                _told(one.floor),
+                _told(one.ceiling),
+                one.verdict.lower(),
+            )
+            for one in self.findings
+        ]
+        header = ("family", "finding", "value", "95 % interval", "fresh real", "shuffled", "verdict")
+        note = "internal: exact numbers about real patients stand here"
+        return html_table(f"{len(self.findings)} findings", header, lines, note=note)
+
+
+def _told(estimate: Estimate | None) -> str:
+    return "" if estimate is None or estimate.value is None else f"{estimate.value:.3g}"

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from privacy.budget import Guarantee
 from privacy.errors import BudgetError, CheckError, refusal
+from privacy.notebook import html_table
 from privacy.plan import Charge, Plan
 from privacy.randomness import secret_bytes
 
@@ -137,6 +138,13 @@ class Ledger:
                 )
             )
         return self.plan.guarantee()
+
+    def _repr_html_(self) -> str:
+        """The ledger as a notebook shows it."""
+        promise = "UNSAFE: rows were opened without protection" if self._exposed else f"{self.guarantee()}"
+        spent = {entry.charge.name: str(entry.order) for entry in self._entries}
+        lines = [(spent.get(charge.name, "not yet"), charge.name, charge.reads) for charge in self.plan.charges]
+        return html_table(f"ledger: {promise}", ("spent", "charge", "reads"), lines)
 
     def to_json(self) -> Mapping[str, object]:
         """The content of ledger.json: plan, spends in order, guarantee with its profile, null where there is none."""

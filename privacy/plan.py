@@ -12,6 +12,7 @@ from privacy.accounting import epsilon_of, gaussian_size, loss_of, profile_of
 from privacy.budget import Budget, Guarantee
 from privacy.errors import BudgetError, ConfigError, refusal
 from privacy.events import Event, event_to_json
+from privacy.notebook import html_table
 
 _CLOSE = 1e-3  # how far below the budget's log(delta) the search may stop
 _SLOPE = -10.0  # about how fast log(delta) falls with log(scale) near deltas of 1e-6
@@ -105,6 +106,15 @@ class Plan:
             replace_one_epsilon=epsilon_of(self.events, delta, neighbours="replace_one"),
             profile=profile_of(self.events),
         )
+
+    def _repr_html_(self) -> str:
+        """The plan as a notebook shows it."""
+        promise = f"{self.guarantee()}" if self.charges else "nothing is promised"
+        lines = [
+            (charge.name, charge.reads, charge.mechanism, f"{share:.1%}")
+            for charge, (_, share) in zip(self.charges, self.shares, strict=True)
+        ]
+        return html_table(f"plan: {promise}", ("charge", "reads", "mechanism", "share"), lines, note="no row was read")
 
     def to_json(self) -> Mapping[str, object]:
         """The plan as plain values."""

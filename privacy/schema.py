@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from privacy.errors import SchemaError, refusal
 from privacy.grid import Grid
+from privacy.notebook import html_table
 from privacy.schema_lines import Problems, messages
 from privacy.schema_parts import (
     MAX_CODES,
@@ -189,6 +190,16 @@ class Schema(Part):
                     f"window must begin and end on multiples of time_precision ({self.time_precision:g}); got {end:g}",
                 )
 
+    def _repr_html_(self) -> str:
+        """The schema as a notebook shows it."""
+        lines = [
+            *((name, *_described(column), getattr(column, "unit", "")) for name, column in self.columns.items()),
+            *((name, *_described(test), test.unit) for name, test in self.tests.items()),
+        ]
+        cap = f"at most {self.privacy_unit.max_records} records a patient"
+        caption = f"schema {self.name}: about {self.cohort_size:,} patients, {cap}"
+        return html_table(caption, ("column or test", "kind", "values", "unit"), lines)
+
     @property
     def free_columns(self) -> dict[str, Category | Number]:
         """The columns that are read and generated: all but the derived ones."""
@@ -209,3 +220,17 @@ class Schema(Part):
     def sha256(self) -> str:
         """Fingerprint of the schema's content, independent of spacing and comments in its file."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def _described(part: Category | Number | Derived | Test) -> tuple[str, str]:
+    """The kind of a column or test, and what values it takes."""
+    missing = " or missing" if getattr(part, "missing", False) else ""
+    match part:
+        case Category():
+            return part.kind, ", ".join(map(str, part.levels)) + missing
+        case Derived():
+            return part.kind, part.formula
+        case Number():
+            return part.kind, f"{part.low:g} to {part.high:g} by {part.step:g}{missing}"
+    low, high = part.bounds
+    return "test", ", ".join(map(str, part.codes)) if part.codes else f"{low:g} to {high:g} by {part.step:g}"

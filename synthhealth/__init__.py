@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from evaluation.attacks.suite import attack
+    from evaluation.finding import FindingTable
     from evaluation.suite import evaluate
     from privacy.budget import Budget
     from privacy.cohort import Cohort
@@ -15,12 +16,23 @@ if TYPE_CHECKING:
     from synthhealth.synthesizer import Synthesizer
 
 __version__ = "0.1.0"
-__all__ = ["Budget", "Cohort", "ComplianceReport", "Schema", "Synthesizer", "__version__", "attack", "evaluate"]
+__all__ = [
+    "Budget",
+    "Cohort",
+    "ComplianceReport",
+    "FindingTable",
+    "Schema",
+    "Synthesizer",
+    "__version__",
+    "attack",
+    "evaluate",
+]
 
 _HOMES = {
     "Budget": "privacy.budget",
     "Cohort": "privacy.cohort",
     "ComplianceReport": "synthhealth.report",
+    "FindingTable": "evaluation.finding",
     "Schema": "privacy.schema",
     "Synthesizer": "synthhealth.synthesizer",
     "attack": "evaluation.attacks.suite",

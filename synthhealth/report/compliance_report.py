@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from evaluation.finding import Finding
+from privacy.notebook import html_table
 from synthhealth.output import Output, write_whole
 from synthhealth.report.account import Account
 from synthhealth.report.assemble import disclose, internal_document, release_document
@@ -46,6 +47,14 @@ class ComplianceReport:
             policy=evidence.policy,
             ledger_json=evidence.ledger_json,
             findings=evidence.findings,
+        )
+
+    def _repr_html_(self) -> str:
+        """The verdict as a notebook shows it; both editions say more."""
+        verdict = self.release.common.verdict
+        lines = [(check.title, check.outcome, check.observed, check.required) for check in verdict.checks]
+        return html_table(
+            verdict.sentence, ("check", "outcome", "observed", "required"), lines, note="; ".join(verdict.reasons)
         )
 
     def write(self, out: str | Path | Output, *, pdf: bool = True) -> None:
