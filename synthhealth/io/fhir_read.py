@@ -58,13 +58,13 @@ def read_fhir(schema: Schema, folder: Path) -> Tables:
 
 
 def _resources(file: Path) -> Iterator[Json]:
-    with file.open(encoding="utf-8-sig") as lines:
+    with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
                 resource = json.loads(line)
-            except (ValueError, UnicodeDecodeError):
+            except (ValueError, RecursionError):  # other bytes than UTF-8 are a ValueError as well
                 resource = None
             if not isinstance(resource, dict) or "resourceType" not in resource:
                 raise DataError(
@@ -92,11 +92,11 @@ class _Names:
             if coding.get("system") == TEST:
                 return str(coding.get("display", coding.get("code", "")))
         for coding in codings:
-            if coding.get("system") == LOINC and coding.get("code") in self.loinc:
+            if coding.get("system") == LOINC and str(coding.get("code")) in self.loinc:
                 return self.loinc[str(coding.get("code"))]
-        words = [code.get("text"), *(coding.get(key) for coding in codings for key in ("display", "code"))]
-        known = [str(word) for word in words if word in self.schema.tests]
-        return known[0] if known else str(next((word for word in words if word), ""))
+        told = [code.get("text"), *(coding.get(key) for coding in codings for key in ("display", "code"))]
+        words = [str(word) for word in told if word]
+        return next((word for word in words if word in self.schema.tests), words[0] if words else "")
 
     def unit(self, test: str, quantity: Json) -> str:
         """The spelling of the unit that the schema knows, else the one for people."""
@@ -127,7 +127,7 @@ class _Export:
         match resource["resourceType"]:
             case "Patient":
                 self._patient(resource)
-            case "Observation" if resource.get("status") not in _NOT_RESULTS:
+            case "Observation" if str(resource.get("status")) not in _NOT_RESULTS:
                 self._observation(resource)
             case "Encounter":
                 start = _map(resource.get("period")).get("start")
@@ -142,7 +142,7 @@ class _Export:
         for extension in map(_map, _list(resource, "extension")):
             if extension.get("url") == ATTRIBUTE:
                 parts = {str(part.get("url")): part for part in map(_map, _list(extension, "extension"))}
-                row[str(_value(parts.get("name", {})))] = _value(parts.get("value", {}))
+                row[str(_value(parts.get("name", {})))] = _cell(_value(parts.get("value", {})))
         sex = sex_column(self.schema)
         if sex is not None and sex not in row and "gender" in resource:
             row[sex] = sex_code(self.schema, str(resource["gender"]))
@@ -154,7 +154,7 @@ class _Export:
         subject = _subject(resource)
         for part in (resource, *map(_map, _list(resource, "component"))):
             quantity = _map(part.get("valueQuantity"))
-            value = quantity.get("value", part.get("valueInteger"))
+            value = _cell(quantity.get("value", part.get("valueInteger")))
             if value is not None:
                 test = self.names.test(_map(part.get("code")))
                 self.records.append((subject, test, time, date, value, self.names.unit(test, quantity)))
@@ -222,9 +222,19 @@ def _when(resource: Json, unit: str) -> tuple[float, object]:
             span = _map(extension.get("valueDuration"))
             unit_of = {code: name for name, code in UCUM_TIME.items()}.get(str(span.get("code")), unit)
             scale = 1.0 if unit_of == unit else MICROSECONDS[unit_of] / MICROSECONDS[unit]
-            return float(str(span.get("value"))) * scale, None
+            return _number(span.get("value")) * scale, None
     period = _map(resource.get("effectivePeriod")).get("start")
-    return float("nan"), resource.get("effectiveDateTime", resource.get("effectiveInstant", period))
+    return float("nan"), _cell(resource.get("effectiveDateTime", resource.get("effectiveInstant", period)))
+
+
+def _cell(thing: object) -> str | float | None:
+    """What can stand in a cell of a table: text or a number, None for anything else."""
+    return thing if isinstance(thing, str | int | float) else None
+
+
+def _number(thing: object) -> float:
+    """A JSON number, NaN for anything else."""
+    return float(thing) if isinstance(thing, int | float) and not isinstance(thing, bool) else float("nan")
 
 
 def _subject(resource: Json) -> str:

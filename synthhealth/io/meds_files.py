@@ -187,7 +187,10 @@ def _read(folder: Path) -> pd.DataFrame:
         )
     tables = []
     for file in files:
-        table = pyarrow.parquet.read_table(file)
+        try:
+            table = pyarrow.parquet.read_table(file)
+        except pa.ArrowInvalid:
+            table = pa.table({})
         if any(name not in table.column_names for name in wanted):
             raise DataError(
                 refusal(

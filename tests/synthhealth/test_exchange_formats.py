@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -227,3 +228,84 @@ def test_values_finer_than_a_32_bit_float_survive_meds(tmp_path: Path) -> None:
     )
     cohort = Cohort(schema=schema, patients=small().patients, records=records)
     assert_same(round_trip(cohort, tmp_path, "meds"), cohort)
+
+
+WORDS = (
+    "resourceType",
+    "Patient",
+    "Observation",
+    "Encounter",
+    "id",
+    "x",
+    "identifier",
+    "extension",
+    "url",
+    "value",
+    "code",
+)
+MORE = (
+    "coding",
+    "system",
+    "subject",
+    "reference",
+    "Patient/x",
+    "effectiveDateTime",
+    "_effectiveDateTime",
+    "component",
+    "period",
+)
+LAST = (
+    "start",
+    "valueQuantity",
+    "unit",
+    "2823-3",
+    "http://loinc.org",
+    "K (serum)",
+    "2020-03-01",
+    "urn:synthhealth:offset",
+)
+LAST_OF_ALL = (
+    "urn:synthhealth:attribute",
+    "valueDuration",
+    "valueString",
+    "gender",
+    "female",
+    "birthDate",
+    "status",
+    "text",
+)
+VOCABULARY = st.sampled_from((*WORDS, *MORE, *LAST, *LAST_OF_ALL))
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(allow_nan=False), VOCABULARY),
+    lambda inside: st.one_of(st.lists(inside, max_size=3), st.dictionaries(VOCABULARY, inside, max_size=5)),
+    max_leaves=12,
+)
+KINDS = st.sampled_from(["Patient", "Observation", "Encounter"])
+
+
+@settings(max_examples=60)
+@given(resources=st.lists(st.tuples(KINDS, st.dictionaries(VOCABULARY, ANYTHING, max_size=6)), max_size=4))
+def test_whatever_an_export_holds_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, resources: list[tuple[str, dict[str, object]]]
+) -> None:
+    folder = tmp_path_factory.mktemp("export")
+    patient = {"resourceType": "Patient", "id": "x", "gender": "female"}
+    lines = [json.dumps(one | {"resourceType": kind}) for kind, one in resources]
+    (folder / "all.ndjson").write_text("\n".join([json.dumps(patient), *lines]))
+    schema = SCHEMA.model_copy(update={"columns": {"sex": SCHEMA.columns["sex"]}})
+    with contextlib.suppress(DataError):
+        assert "x" in read_source(schema, str(folder)).cohort.ids.tolist()
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe{}", b"[" * 100_000, b"7", b'{"id": 1}', b"\x00"])
+def test_lines_that_are_no_resources_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.ndjson").write_bytes(content)
+    with pytest.raises(DataError, match=r"a.ndjson, line 1, must be one FHIR resource"):
+        read_source(SCHEMA, str(tmp_path))
+
+
+def test_a_meds_file_of_other_content_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "0.parquet").write_bytes(b"CANARY")
+    with pytest.raises(DataError, match=r"0.parquet must have the columns subject_id, time, code"):
+        read_source(SCHEMA, str(tmp_path))
