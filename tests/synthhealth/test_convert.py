@@ -67,3 +67,15 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(exchange, "import_module", absent)
     with pytest.raises(ConfigError, match=r'package fhir must be installed .* pip install "synthhealth\[fhir\]"'):
         exchange.needed("fhir.resources.R4B.patient", extra="fhir")
+
+
+def test_no_cell_reaches_the_screen(shell: Command, project: Path, tmp_path: Path) -> None:
+    for name in ("patients.csv", "labs.csv"):
+        table = (project / name).read_text().splitlines()
+        spoilt = [",".join([f"CANARY{row}", *line.split(",")[1:-1], "CANARY"]) for row, line in enumerate(table[1:])]
+        (project / name).write_text("\n".join([table[0], *spoilt]))
+    words = ("--schema", project / "schema.toml", "--from", project, "--to", tmp_path / "out", "--format", "omop")
+    for more in ((), ("--json",)):
+        answer = shell("convert", *words, *more)
+        assert "CANARY" not in answer.out + answer.err
+        assert answer.code == 3
