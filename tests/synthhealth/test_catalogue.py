@@ -27,6 +27,13 @@ EACH = pytest.mark.parametrize("entry", catalogue(), ids=lambda entry: entry.key
 FORTY = Path(__file__).with_name("dictionary_of_forty.csv")
 
 
+def test_units_of_tumour_markers_are_no_activity() -> None:
+    markers = [entry for entry in catalogue() if entry.unit == "U/mL"]
+    assert len(markers) == 2
+    assert [unit for entry in markers for unit in entry.units if "kat" in unit] == []
+    assert find("CA 125", "ukat/L").doubt
+
+
 @cache
 def registry() -> PintUcumRegistry:
     return PintUcumRegistry()
