@@ -203,6 +203,14 @@ def sample(
 
 
 @app.command(rich_help_panel=STEPS)
+def quality(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = False) -> None:
+    """Buy quality numbers that may leave, with `quality_epsilon` of the config."""
+    from synthhealth import pipeline
+
+    _lead(pipeline.quality, config, json=json, quiet=quiet)
+
+
+@app.command(rich_help_panel=STEPS)
 def evaluate(
     *,
     config: ConfigFile = HERE,

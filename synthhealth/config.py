@@ -72,6 +72,7 @@ class Release(_Section):
     `recipient` picks the column of the policy; without technical means that limit onward
     sharing every recipient counts as public. `approved_by` answers for the public inputs. `earlier` are
     the out folders of earlier releases about the same people, which are then attacked together with this one.
+    `quality_epsilon` buys quality numbers that may leave, on top of the fit's epsilon; none where left out.
     """
 
     out: Beside = Path("out")
@@ -83,6 +84,7 @@ class Release(_Section):
     policy: Beside | None = None
     approved_by: str = Field(default="", max_length=200)
     earlier: tuple[Beside, ...] = ()
+    quality_epsilon: float | None = Field(default=None, gt=0, le=100)
 
 
 class Config(_Section):

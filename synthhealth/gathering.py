@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from synthhealth import __version__, spending
+from synthhealth.artifact import load
 from synthhealth.audit.answer import audit_of
 from synthhealth.findings_file import read_findings, read_portrait
 from synthhealth.job import Job
@@ -23,9 +24,11 @@ from synthhealth.report.evidence import (
     TrainingPractices,
 )
 from synthhealth.report.publish import OWN, SIGNATURES, listed
+from synthhealth.runstate import FindingStep
 from synthhealth.split_key import commitment, read_key
 
 LIBRARIES = ("torch", "opacus", "dp-accounting", "diffprivlib", "numpy", "pandas", "scipy", "scikit-learn")
+FINDING_STEPS: tuple[FindingStep, ...] = ("quality", "evaluate", "attack")
 NO_PROMISE = TrainingPractices()
 
 
@@ -53,9 +56,10 @@ def gather(job: Job) -> Evidence:
         created_on=datetime.now(UTC).date(),
         versions=_versions(),
         files=released(job),
-        findings=(*read_findings(job.output.findings("evaluate")), *read_findings(job.output.findings("attack"))),
+        findings=tuple(one for step in FINDING_STEPS for one in read_findings(job.output.findings(step))),
         population=spending.standing_of(job.population) if job.output.private else None,
-        audit=audit_of(job.output.internal, ledger_json),
+        # the audit is about the plan of the fit, before anything was added for quality
+        audit=audit_of(job.output.internal, load(job.output.model).ledger.encode()),
         commitment=_commitment(job),
         approved_by=asked.approved_by,
         together=tuple(one.line() for one in earlier_releases(job)),

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from privacy.errors import BudgetError, CheckError, ConfigError, refusal
-from privacy.plan import overspent
+from privacy.plan import Plan, overspent
 from privacy.population import Population
 from privacy.schema import Schema
 from synthhealth import spending
@@ -106,11 +106,11 @@ class Job:
                 )
             )
 
-    def require_room(self, synthesizer: Synthesizer) -> None:
+    def require_room(self, synthesizer: Synthesizer, more: Plan | None = None) -> None:
         """Raise BudgetError where the population's ceiling does not cover the plan; nothing is written for it."""
         if not self.output.private:
             return
-        line = spending.balance(self.population, synthesizer.plan())
+        line = spending.balance(self.population, synthesizer.plan(), more)
         if line.after > line.ceiling:
             what = f"this run on top of what population {line.id!r} has spent"
             raise BudgetError(overspent(what, line.after, line.ceiling, line.delta))

@@ -160,7 +160,7 @@ def held(output: Output) -> Iterator[None]:
 def clear(output: Output) -> None:
     """Remove all that an earlier fit led to; the split key stays, so that nobody who was held out is learnt from."""
     shutil.rmtree(output.release, ignore_errors=True)
-    for left in (*output.internal.glob("findings-*.json"), *output.internal.glob("report*")):
+    for left in (left for wanted in _OF_A_FIT for left in output.internal.glob(wanted)):
         if left.is_dir():
             shutil.rmtree(left)
         else:
@@ -177,6 +177,7 @@ def sweep(folder: Path) -> None:
 
 
 _SUFFIX = ".partial"
+_OF_A_FIT = ("findings-*.json", "report*", "portrait.json", "comparison.json")
 
 
 def _scratch(path: Path) -> Path:

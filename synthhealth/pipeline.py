@@ -16,10 +16,13 @@ import rfc8785
 from evaluation.finding import Finding
 from privacy.admission import Admission, admit, read_labs
 from privacy.cohort import Cohort
+from privacy.errors import ConfigError, refusal
+from privacy.ledger import Ledger
 from privacy.randomness import secret_bytes
 from privacy.tables import read_table
 from synthhealth import spending
 from synthhealth.artifact import load as load_artifact
+from synthhealth.charged_quality import measured, planned_quality, with_quality
 from synthhealth.comparing import compared, read_sets
 from synthhealth.conditions import Condition
 from synthhealth.config import Config
@@ -66,7 +69,7 @@ def plan(config: Config) -> Planned:
     """
     job = Job.of(config)
     synthesizer = job.synthesizer()
-    return planned(config, synthesizer, spending.balance(job.population, synthesizer.plan()))
+    return planned(config, synthesizer, spending.balance(job.population, synthesizer.plan(), planned_quality(job)))
 
 
 def fit(config: Config, *, again: bool = False, progress: Progress = quiet) -> Fitted:
@@ -85,7 +88,7 @@ def fit(config: Config, *, again: bool = False, progress: Progress = quiet) -> F
         job.require_no_fit()
     with within(progress, "fit") as tell:
         synthesizer = job.synthesizer()
-        job.require_room(synthesizer)
+        job.require_room(synthesizer, planned_quality(job))
         cohort = _admitted(job, tell).cohort
         with held(job.output):
             _spend(Job.of(config), synthesizer, cohort, tell)
@@ -172,6 +175,37 @@ def draw(
         files=tuple(str(file) for file in files),
         warnings=tuple(str(one.message) for one in warned if issubclass(one.category, SmallCohortWarning)),
     )
+
+
+def quality(config: Config, *, progress: Progress = quiet) -> Found:
+    """Buy quality numbers that may leave, from the held-out patients; their charge goes into the release's ledger.
+
+    Raises ConfigError where the config asks for none or the engine promises nothing, BudgetError where the
+    population's ceiling does not cover them.
+
+    Privacy: spends `release.quality_epsilon` on the held-out patients; what it finds may leave.
+    """
+    job, began = Job.of(config), time.monotonic()
+    job.require("sample")
+    plan = planned_quality(job)
+    if plan is None:
+        raise ConfigError(
+            refusal(
+                what="quality_epsilon in [release]",
+                must="be given, for a private engine",
+                got="none, or an engine that promises nothing",
+                fix="give it a small share, say 0.5; the report says so where nothing was bought",
+            )
+        )
+    with within(progress, "quality") as tell:
+        _, holdout, synthetic = _sides(job, _admitted(job, tell).cohort)
+        run_id = f"{job.state.run_id}-quality-{secret_bytes(4).hex()}"
+        bought = Ledger(plan, job.population, run_id)
+        findings = measured(holdout, synthetic, bought)
+        ledger_json = with_quality(load_artifact(job.output.model).ledger, bought)
+        write_whole(job.output.ledger, rfc8785.dumps(json.loads(json.dumps(ledger_json))))
+        spending.finish_if_open(job.population, run_id)
+        return _kept(job, "quality", findings, began)
 
 
 def evaluate(config: Config, *, progress: Progress = quiet) -> Found:
@@ -283,6 +317,8 @@ def run(config: Config, *, progress: Progress = quiet) -> Ran:
         fit(config, progress=progress)
     if not Job.of(config).has("sample"):
         sample(config, progress=progress)
+    if wants_quality(Job.of(config)):
+        quality(config, progress=progress)
     if not Job.of(config).has("evaluate"):
         evaluate(config, progress=progress)
     if not Job.of(config).has("attack"):
@@ -295,6 +331,11 @@ def run(config: Config, *, progress: Progress = quiet) -> Ran:
         peak_memory_gb=_peak_memory_gb(),
         skipped=skipped,
     )
+
+
+def wants_quality(job: Job) -> bool:
+    """Whether quality numbers are asked for and not bought yet."""
+    return job.config.release.quality_epsilon is not None and job.output.private and not job.has("quality")
 
 
 def _admitted(job: Job, progress: Progress) -> Admission:

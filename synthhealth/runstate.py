@@ -13,8 +13,8 @@ from privacy.schema import Schema
 from synthhealth.config import Config
 from synthhealth.output import Output, write_whole
 
-Step = Literal["fit", "sample", "evaluate", "attack", "report"]
-FindingStep = Literal["evaluate", "attack"]
+Step = Literal["fit", "sample", "quality", "evaluate", "attack", "report"]
+FindingStep = Literal["quality", "evaluate", "attack"]
 STEPS: tuple[Step, ...] = ("fit", "sample", "evaluate", "attack", "report")
 
 
@@ -88,6 +88,8 @@ def mark_of(step: Step, config: Config, schema: Schema, *, run_id: str, policy: 
     ]
     if step != "fit":
         parts += [run_id, f"{config.generator.patients}"]
+    if step == "quality":
+        parts.append(f"{config.release.quality_epsilon}")
     if step == "attack":
         parts += [f"{folder}" for folder in config.release.earlier]
     if step == "report":

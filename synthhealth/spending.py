@@ -72,15 +72,15 @@ def standing_of(population: Population) -> Standing | None:
     return population.standing() if population.path.exists() else None
 
 
-def balance(population: Population, plan: Plan | None = None) -> PopulationLine:
-    """What is spent, and what will be after `plan`.
+def balance(population: Population, plan: Plan | None = None, more: Plan | None = None) -> PopulationLine:
+    """What is spent, and what will be after `plan`, and after `more` that the same release will buy.
 
     Privacy: free; reads no rows.
     """
     standing = standing_of(population)
     runs = () if standing is None else standing.runs
     events = tuple(event for run in runs for event in run.events)
-    both = events if plan is None else (*events, *plan.events)
+    both = (*events, *(event for one in (plan, more) if one is not None for event in one.events))
     return PopulationLine(
         id=population.population_id,
         releases=sum(run.state == "finished" for run in runs),
