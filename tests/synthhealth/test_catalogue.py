@@ -24,7 +24,6 @@ with warnings.catch_warnings():
     from ucumvert import PintUcumRegistry
 
 EACH = pytest.mark.parametrize("entry", catalogue(), ids=lambda entry: entry.key)
-FORTY = Path(__file__).with_name("dictionary_of_forty.csv")
 
 
 def test_units_of_tumour_markers_are_no_activity() -> None:
@@ -39,8 +38,8 @@ def registry() -> PintUcumRegistry:
     return PintUcumRegistry()
 
 
-def forty() -> list[dict[str, str]]:
-    return list(csv.DictReader(FORTY.read_text(encoding="utf-8").splitlines()))
+def forty(name: str = "dictionary_of_forty.csv") -> list[dict[str, str]]:
+    return list(csv.DictReader(Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()))
 
 
 def test_there_are_enough_tests_and_each_stands_once() -> None:
@@ -139,12 +138,19 @@ def test_spellings_of_units(spelling: str, code: str | None) -> None:
     assert ucum(spelling) == code
 
 
-def test_forty_names_of_a_hospital_are_found_and_none_is_wrong_without_a_doubt() -> None:
-    found = [(line, find(line["name"], line["unit"])) for line in forty()]
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("dictionary_of_forty.csv", 35),
+        ("dictionary_of_forty_more.csv", 34),  # written after the matching, which was not changed for it
+    ],
+)
+def test_names_of_a_hospital_are_found_and_none_is_wrong_without_a_doubt(name: str, least: int) -> None:
+    found = [(line, find(line["name"], line["unit"])) for line in forty(name)]
     sure = [(line, match) for line, match in found if not match.doubt]
     assert len(found) == 40
     assert [line["name"] for line, match in sure if match.entry is None or match.entry.loinc != line["loinc"]] == []
-    assert len(sure) >= 35
+    assert len(sure) >= least
 
 
 @pytest.mark.parametrize(
