@@ -10,6 +10,7 @@ from privacy.plan import Plan, overspent
 from privacy.population import Population
 from privacy.schema import Schema
 from synthhealth import spending
+from synthhealth.audit.answer import answer_mark
 from synthhealth.config import Config
 from synthhealth.output import Output, sweep
 from synthhealth.planning import train_size
@@ -65,7 +66,14 @@ class Job:
 
     def mark(self, step: Step) -> str:
         """The fingerprint of the settings that `step` depends on."""
-        return mark_of(step, self.config, self.schema, run_id=self.state.run_id, policy=self.policy.sha256)
+        return mark_of(
+            step,
+            self.config,
+            self.schema,
+            run_id=self.state.run_id,
+            policy=self.policy.sha256,
+            audit=answer_mark(self.output.internal),
+        )
 
     def has(self, step: Step) -> bool:
         """Whether `step` is done under the settings as they are now."""

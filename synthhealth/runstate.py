@@ -77,8 +77,11 @@ class RunState(BaseModel):
         return self.done.get(step) == mark
 
 
-def mark_of(step: Step, config: Config, schema: Schema, *, run_id: str, policy: str) -> str:
-    """A fingerprint of all settings that `step` depends on; another fingerprint means it must be done again."""
+def mark_of(step: Step, config: Config, schema: Schema, *, run_id: str, policy: str, audit: str) -> str:
+    """A fingerprint of all settings that `step` depends on; another fingerprint means it must be done again.
+
+    `policy` and `audit` are hashes of the policy and of the audit's answer, which the report tells of.
+    """
     parts = [
         schema.sha256,
         config.data.model_dump_json(),
@@ -93,5 +96,5 @@ def mark_of(step: Step, config: Config, schema: Schema, *, run_id: str, policy: 
     if step == "attack":
         parts += [f"{folder}" for folder in config.release.earlier]
     if step == "report":
-        parts += [config.release.model_dump_json(), policy]
+        parts += [config.release.model_dump_json(), policy, audit]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import rfc8785
 from pydantic import ValidationError
 
 from privacy.errors import CheckError, refusal
@@ -27,6 +28,8 @@ FALSIFIED: Verdict = "falsified"
 POWERLESS: Verdict = "no power"
 HOLDS: Verdict = "not falsified"
 _PLAN_PARTS = ("budget", "cohort_size", "charges")
+_TRIED = ("privacy", "synthhealth/audit", "synthhealth/encoding", "synthhealth/generators")
+_ROOT = Path(__file__).parents[2]
 
 
 class CanaryLine(Result):
@@ -94,7 +97,7 @@ class ScanLine(Result):
 
 
 class Audited(Result):
-    """What `audit` found; `plan` is the fingerprint of the plan it is about.
+    """What `audit` found; `plan` and `code` are the fingerprints of the plan and of the code that it is about.
 
     `tests` are all canaries, those with one row, those with more records than the cap, and a
     planted leak that must be found out: patients who are in or out three at a time.
@@ -112,6 +115,7 @@ class Audited(Result):
     scans: tuple[ScanLine, ...]
     verdict: Verdict
     plan: str
+    code: str
 
     @property
     def exit_code(self) -> int:
@@ -133,9 +137,10 @@ class Audited(Result):
 
 
 def audit_of(internal: Path, ledger_json: bytes) -> Audit | None:
-    """The evidence of an audit that was kept in the folder `internal`, where it is about the plan of this ledger.
+    """The evidence of an audit that was kept in the folder `internal`.
 
-    Raises CheckError where the file is not as it was written.
+    None where there is none, and where it is about another plan than this ledger's, or tried
+    other code than is installed now. Raises CheckError where the file is not as it was written.
 
     Privacy: free; nothing of it was read from rows.
     """
@@ -154,7 +159,30 @@ def audit_of(internal: Path, ledger_json: bytes) -> Audit | None:
             )
         ) from error
     ledger = json.loads(ledger_json)
-    return kept.evidence if kept.plan == _fingerprint({name: ledger[name] for name in _PLAN_PARTS}) else None
+    of_plan = kept.plan == _fingerprint({name: ledger[name] for name in _PLAN_PARTS})
+    return kept.evidence if of_plan and kept.code == code_fingerprint() else None
+
+
+def answer_mark(internal: Path) -> str:
+    """The SHA-256 of the answer that is kept in the folder `internal`, empty where none is.
+
+    Privacy: free; nothing of it was read from rows.
+    """
+    path = internal / AUDIT_FILE
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+
+
+def code_fingerprint() -> str:
+    """What tells one state of the audited source from another, in hex.
+
+    Privacy: free; reads no rows.
+    """
+    told = hashlib.sha256()
+    for folder in _TRIED:
+        for path in sorted((_ROOT / folder).rglob("*.py")):
+            told.update(f"{path.relative_to(_ROOT).as_posix()}\n".encode())
+            told.update(hashlib.sha256(path.read_bytes()).digest())
+    return told.hexdigest()
 
 
 def fingerprint(plan: Plan) -> str:
@@ -166,5 +194,5 @@ def fingerprint(plan: Plan) -> str:
 
 
 def _fingerprint(plan: Mapping[str, object]) -> str:
-    """SHA-256 of a plan's content, whichever way its numbers were written."""
-    return hashlib.sha256(json.dumps(json.loads(json.dumps(plan)), sort_keys=True).encode()).hexdigest()
+    """SHA-256 of a plan's content in its canonical form (RFC 8785): a ledger writes 2.0 as 2."""
+    return hashlib.sha256(rfc8785.dumps(json.loads(json.dumps(plan)))).hexdigest()

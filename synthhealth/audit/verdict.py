@@ -13,6 +13,7 @@ from synthhealth.audit.answer import (
     Audited,
     CanaryLine,
     ScanLine,
+    code_fingerprint,
     fingerprint,
 )
 from synthhealth.audit.canary_audit import CANARIES, CanaryAudit, audit_engine, audit_sums
@@ -69,6 +70,7 @@ def _told(engine: EngineName, what: str, plan: Plan, found: CanaryAudit, scans: 
         scans=tuple(ScanLine.of(one) for one in scans),
         verdict=FALSIFIED if falsified else HOLDS if found.control.falsified else POWERLESS,
         plan=fingerprint(plan),
+        code=code_fingerprint(),
     )
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from opacus import GradSampleModule
-from torch import nn
 
 from privacy.cohort import Cohort
 from privacy.errors import BudgetError, ConfigError, refusal
@@ -18,6 +15,11 @@ from privacy.events import SampledGaussian
 from privacy.gate import Gate
 from privacy.lattice import KEPT_ERROR, clip_factors, clip_rows, private_sum, safe_norm
 from privacy.randomness import poisson_batch
+
+if TYPE_CHECKING:  # a plan needs the room's charges, and torch takes seconds to import
+    import torch
+    from opacus import GradSampleModule
+    from torch import nn
 
 Floats = NDArray[np.float64]
 
@@ -150,6 +152,8 @@ def gradient_rows(model: GradSampleModule, loss: torch.Tensor, patients: int) ->
     `model` wraps its module with loss_reduction="sum"; every tensor it sees has the patient as
     dimension 0, and each patient's loss depends on that patient alone. Gradients are cleared.
     """
+    import torch
+
     with warnings.catch_warnings():
         # what goes into the first layers is data and takes no gradient; torch warns of that once a layer
         warnings.filterwarnings("ignore", message="Full backward hook is firing")
@@ -162,6 +166,6 @@ def gradient_rows(model: GradSampleModule, loss: torch.Tensor, patients: int) ->
 def _taken(parameter: nn.Parameter, patients: int) -> torch.Tensor:
     sample = parameter.grad_sample  # type: ignore[attr-defined]
     if sample is None:
-        return torch.zeros(patients, parameter.numel(), dtype=parameter.dtype)
+        return parameter.new_zeros(patients, parameter.numel())
     rows: torch.Tensor = sample.reshape(patients, -1)
     return rows

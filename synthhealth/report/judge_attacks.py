@@ -40,7 +40,7 @@ def audit_check(policy: Policy, audit: AuditRow | None, promise: Promise) -> Che
     """Whether the canary audit contradicts the ledger; an audit that could not have, never passes."""
     if audit is None:
         outcome: Outcome = "not_measured" if policy.required.audit else "pass"
-        reason = "no audit was run" if policy.required.audit else ""
+        reason = "no audit of this plan by this version was run" if policy.required.audit else ""
         return _make("audit", "Canary audit of the training", "not run", "no contradiction", outcome, reason)
     observed = f"epsilon at least {audit.epsilon_lower:g} shown, {audit.epsilon_ceiling:g} could have been shown"
     epsilon = math.inf if promise.epsilon is None else promise.epsilon.value

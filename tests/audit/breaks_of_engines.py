@@ -17,7 +17,6 @@ from privacy.schema import Number, Schema
 from synthhealth.encoding.draws import Draws
 from synthhealth.generators import bookkeeping, marginal
 from synthhealth.generators.dpsgd import encoder, learning, network
-from synthhealth.generators.dpsgd import engine as dpsgd_engine
 from synthhealth.generators.dpsgd.batch import Batch
 from synthhealth.generators.dpsgd.network import Network
 from synthhealth.generators.fitted import Fitted
@@ -102,22 +101,22 @@ def neighbours_leak(patch: pytest.MonkeyPatch) -> None:
 
 def normaliser_from_rows(patch: pytest.MonkeyPatch) -> None:
     """Sums are divided by the expected batch of the patients who are really there."""
-    real = dpsgd_engine.learn_privately
+    real = learning.learn_privately
 
     def learn(room: Room, lesson: learning.Lesson, recipe: learning.Recipe, progress: Progress) -> None:
         real(room, lesson, replace(recipe, expected_batch=max(1.0, room.event.sample_rate * len(room.rows))), progress)
 
-    patch.setattr(dpsgd_engine, "learn_privately", learn)
+    patch.setattr(learning, "learn_privately", learn)
 
 
 def steps_from_rows(patch: pytest.MonkeyPatch) -> None:
     """As many steps as the data are long."""
-    real = dpsgd_engine.learn_privately
+    real = learning.learn_privately
 
     def learn(room: Room, lesson: learning.Lesson, recipe: learning.Recipe, progress: Progress) -> None:
         real(room, lesson, replace(recipe, steps=max(1, min(recipe.steps, len(room.rows) // 10))), progress)
 
-    patch.setattr(dpsgd_engine, "learn_privately", learn)
+    patch.setattr(learning, "learn_privately", learn)
 
 
 class Leaky:
@@ -134,7 +133,7 @@ class Leaky:
 
 def decoder_only(patch: pytest.MonkeyPatch) -> None:
     """The encoder learns from plain gradients, since only the decoder is released."""
-    real = dpsgd_engine.learn_privately
+    real = learning.learn_privately
 
     def learn(room: Room, lesson: learning.Lesson, recipe: learning.Recipe, progress: Progress) -> None:
         names = [name for name, parameter in lesson.network.named_parameters() if parameter.requires_grad]
@@ -142,7 +141,7 @@ def decoder_only(patch: pytest.MonkeyPatch) -> None:
         encoders = sum(size for name, size in zip(names, sizes, strict=True) if name.startswith("encoder."))
         real(Leaky(room, encoders), lesson, recipe, progress)  # type: ignore[arg-type]
 
-    patch.setattr(dpsgd_engine, "learn_privately", learn)
+    patch.setattr(learning, "learn_privately", learn)
 
 
 def norm_from_rows(patch: pytest.MonkeyPatch) -> None:

@@ -201,7 +201,7 @@ MUTANTS = (
         old="    scale = _search(budget, charges_at)",
         new="    budget, asked = Budget(epsilon=1.01 * budget.epsilon, delta=budget.delta), budget\n"
         "    scale = _search(budget, charges_at)",
-        killer="test_plan.py::test_a_typical_plan_is_calibrated_closely_and_quickly",
+        killer="test_plan.py::test_a_typical_plan_is_calibrated_closely_and_in_few_tries",
     ),
     Mutant(
         name="delta not held against the size",

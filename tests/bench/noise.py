@@ -99,8 +99,9 @@ def measured_openly(patients: int, batch: int, steps: int, hidden: int) -> float
 
 
 def _widen(patch: pytest.MonkeyPatch, hidden: int) -> None:
-    for module in ("engine", "unprotected"):
-        patch.setattr(f"synthhealth.generators.dpsgd.{module}.Network", partial(network.Network, hidden=hidden))
+    wide = partial(network.Network, hidden=hidden)
+    patch.setattr(network, "Network", wide)
+    patch.setattr("synthhealth.generators.dpsgd.unprotected.Network", wide)
 
 
 def _fit(kind: type[DpsgdEngine | UnprotectedEngine], patients: int, batch: int, steps: int) -> None:
@@ -114,7 +115,7 @@ def _fit(kind: type[DpsgdEngine | UnprotectedEngine], patients: int, batch: int,
         else Plan(budget=budget, charges=(), cohort_size=patients)
     )
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("engine", "unprotected"):  # what follows the steps is not what is measured
+        for module in ("calibration", "unprotected"):  # what follows the steps is not what is measured
             patch.setattr(f"synthhealth.generators.dpsgd.{module}.calibrate_bases", lambda *_: None)
         engine.fit(Gate(cohort, Ledger(plan)), lambda *_: None)
 

@@ -13,12 +13,9 @@ from privacy.plan import Charge
 from privacy.randomness import public, secret_bytes
 from privacy.schema import Schema
 from synthhealth.encoding.layout import Layout
-from synthhealth.generators.dpsgd.calibration import calibrate_bases
 from synthhealth.generators.dpsgd.encoded import Encoded
 from synthhealth.generators.dpsgd.ground import Ground
-from synthhealth.generators.dpsgd.learning import KEY_BYTES, Lesson, Recipe, learn_privately
-from synthhealth.generators.dpsgd.model import Autoencoder
-from synthhealth.generators.dpsgd.network import Network
+from synthhealth.generators.dpsgd.recipe import Recipe
 from synthhealth.generators.first_looks import first_charges, first_looks
 from synthhealth.generators.looks import PaidLooks
 from synthhealth.generators.protocol import Model, ModelState, Progress
@@ -74,18 +71,21 @@ class DpsgdEngine:
 
         Privacy: spends the charges.
         """
+        # a plan needs the charges alone, and torch takes seconds to import
+        from synthhealth.generators.dpsgd import calibration, learning, model, network
+
         layout = Layout.of(self.schema)
         progress("histograms", 0, 1)
         looks = first_looks(PaidLooks(gate=gate), layout)
         ground = Ground.of(looks)
         progress("histograms", 1, 1)
-        network = Network(ground, public(self.seed, "autoencoder", "network"))
+        built = network.Network(ground, public(self.seed, "autoencoder", "network"))
         room = self.enter(gate, "training")
         encoded = Encoded.of(room.rows, ground)
-        lesson = Lesson(network, ground, encoded, room.rows.ids, secret_bytes(KEY_BYTES))
-        learn_privately(room, lesson, self.recipe, progress)
-        calibrate_bases(network, ground, looks, public(self.seed, "autoencoder", "calibration"))
-        return Autoencoder(ground=ground, network=network)
+        lesson = learning.Lesson(built, ground, encoded, room.rows.ids, secret_bytes(learning.KEY_BYTES))
+        learning.learn_privately(room, lesson, self.recipe, progress)
+        calibration.calibrate_bases(built, ground, looks, public(self.seed, "autoencoder", "calibration"))
+        return model.Autoencoder(ground=ground, network=built)
 
     def _training(self, scale: float) -> Charge:
         rate = self.recipe.expected_batch / self.cohort_size
@@ -112,4 +112,6 @@ def restore(schema: Schema, state: ModelState) -> Model:
 
     Privacy: free; reads no real rows.
     """
+    from synthhealth.generators.dpsgd.model import Autoencoder  # see `fit`
+
     return Autoencoder.restore(schema, state)

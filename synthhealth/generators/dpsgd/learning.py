@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,27 +15,13 @@ from synthhealth.generators.dpsgd.chance import latent_chance
 from synthhealth.generators.dpsgd.encoded import Encoded
 from synthhealth.generators.dpsgd.ground import Ground
 from synthhealth.generators.dpsgd.network import LATENT, Network, gradient_of, set_weights, weights_of
+from synthhealth.generators.dpsgd.recipe import Recipe
 from synthhealth.generators.protocol import Progress
 from synthhealth.generators.training import Room
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 KEY_BYTES = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """What a training needs besides noise; all of it public and fixed before a row is read.
-
-    `rate` is Adam's, `max_grad_norm` the bound on one patient's gradient, `expected_batch` the
-    public divisor of the sums; weights are averaged over the last `tail` part of the steps.
-    """
-
-    steps: int
-    rate: float
-    max_grad_norm: float
-    expected_batch: float
-    tail: float = 0.3
 
 
 class Lesson:

@@ -13,9 +13,10 @@ from synthhealth.encoding.layout import Layout
 from synthhealth.generators.dpsgd.calibration import calibrate_bases
 from synthhealth.generators.dpsgd.encoded import Encoded
 from synthhealth.generators.dpsgd.ground import Ground
-from synthhealth.generators.dpsgd.learning import KEY_BYTES, Lesson, Recipe, learn_openly
+from synthhealth.generators.dpsgd.learning import KEY_BYTES, Lesson, learn_openly
 from synthhealth.generators.dpsgd.model import Autoencoder
 from synthhealth.generators.dpsgd.network import Network
+from synthhealth.generators.dpsgd.recipe import Recipe
 from synthhealth.generators.first_looks import first_looks
 from synthhealth.generators.looks import ExactLooks
 from synthhealth.generators.protocol import Model, Progress

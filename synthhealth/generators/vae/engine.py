@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +27,9 @@ from synthhealth.generators.protocol import Model, ModelState, Progress
 from synthhealth.generators.shares import Shares, measured_charges
 from synthhealth.generators.teacher import Teacher, learn
 from synthhealth.generators.training import Room, Training
-from synthhealth.generators.vae.encoder import asleep
-from synthhealth.generators.vae.episodes import Episodes
-from synthhealth.generators.vae.ties import TieBelief, tie_step
-from synthhealth.generators.vae.wake import panel_prior, panel_step
+
+if TYPE_CHECKING:  # a plan needs the charges alone, and torch takes seconds to import
+    from synthhealth.generators.vae.episodes import Episodes
 
 COUNT_SHARE = 0.03
 STEP_SHARE = 0.04
@@ -84,6 +84,10 @@ class VaeEngine:
 
         Privacy: spends the charges.
         """
+        from synthhealth.generators.vae.encoder import asleep
+        from synthhealth.generators.vae.ties import TieBelief, tie_step
+        from synthhealth.generators.vae.wake import panel_prior, panel_step
+
         layout = Layout.of(self.schema)
         rng = public(self.seed, "vae", "fit")
         steps = 2 + PANEL_STEPS + VALUE_ROUNDS + TIE_STEPS if layout.tests else 1
@@ -131,6 +135,8 @@ def restore(schema: Schema, state: ModelState) -> Model:
 
 
 def _dreamt(sketch: Sketch, heads: Heads, rng: np.random.Generator) -> Episodes:
+    from synthhealth.generators.vae.episodes import Episodes
+
     dreamt = dream(sketch, heads, rng)
     return Episodes.of(
         dreamt.draws,
@@ -143,6 +149,8 @@ def _dreamt(sketch: Sketch, heads: Heads, rng: np.random.Generator) -> Episodes:
 
 
 def _real(rows: Cohort, teacher: Teacher, heads: Heads) -> Episodes:
+    from synthhealth.generators.vae.episodes import Episodes
+
     draws = Draws.of(rows, teacher.book.layout)
     size = np.bincount(draws.record_owner, minlength=len(rows)) / np.maximum(draws.per_patient(), 1)
     latent: NDArray[np.float64] = np.zeros((len(rows), heads.panels.loading.shape[1]))
