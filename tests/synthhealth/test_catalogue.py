@@ -225,4 +225,5 @@ def test_names_lose_what_means_nothing() -> None:
 def test_the_licences_ask_for_these_words() -> None:
     root = Path(__file__).parents[2]
     assert "LOINC is copyright Regenstrief Institute, Inc." in ATTRIBUTION
+    assert ATTRIBUTION in " ".join((root / "synthhealth/catalogue/NOTICE.txt").read_text(encoding="utf-8").split())
     assert ATTRIBUTION in " ".join((root / "docs" / "reference" / "catalogue.md").read_text(encoding="utf-8").split())
