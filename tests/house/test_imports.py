@@ -13,6 +13,7 @@ OPEN_TO_SCEPTICS = {
     "privacy.errors",
     "privacy.formula",
     "privacy.grid",
+    "privacy.notebook",
     "privacy.patient_frame",
     "privacy.randomness",
     "privacy.schema",
