@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 import typer
+from command import Command
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from forbidden_words import said
 from report_evidence import attack, estimate, evidence
+from tiny_project import CONFIG, lay_out, stand_in
 from typer.testing import CliRunner
 
 from evaluation.finding import Family, Verdict
@@ -125,6 +127,32 @@ def test_what_the_command_line_says_of_itself():
         assert ran.exit_code == 0
         assert len(ran.output) > 100
         assert said(ran.output) == []
+
+
+def test_what_every_command_says_of_a_project(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    stand_in(monkeypatch)
+    shell, path = Command(monkeypatch, capsys), lay_out(tmp_path, config=CONFIG + "quality_epsilon = 2.5\n")
+    release, key = tmp_path / "out" / "release", tmp_path / "key.pem"
+    fits = ("--config", path)
+    draw = ("sample", *fits, "--to", tmp_path / "more", "--patients", 20)
+    both = ("evaluate", *fits, "--compare", release, "--compare", tmp_path / "more")
+    sign_it = ("sign", release, "--role", "privacy_officer", "--name", "P. Officer", "--key", key)
+    commands: tuple[tuple[object, ...], ...] = (
+        ("init", tmp_path / "new"), ("check", *fits), ("plan", *fits), ("fit", *fits), ("sample", *fits), draw,
+        ("quality", *fits), ("evaluate", *fits), both, ("attack", *fits), ("report", *fits), ("ledger", *fits),
+        ("run", *fits), ("key", key), sign_it, ("verify", release), ("fit", *fits), ("verify", tmp_path),
+    )  # fmt: skip
+    codes = []
+    for words in commands:
+        for form in ((), ("--json",)) if words[0] in ("plan", "ledger", "verify") else ((),):
+            answer = shell(*words, *form)
+            codes.append(answer.code)
+            assert len(answer.out + answer.err) > 20, words
+            assert said(answer.out + answer.err) == [], words
+    assert codes.count(0) == 17
+    assert set(codes) == {0, 2, 5, 6}  # refusals and open releases are among them
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def texts(*patterns: str) -> list[Path]:
 
 
 SPOKEN = texts("privacy/**/*.py", "evaluation/**/*.py", "synthhealth/**/*.py", "synthhealth/**/*.toml") + texts(
-    "synthhealth/**/*.j2", "docs/**/*.md", "README.md"
+    "synthhealth/**/*.j2", "docs/**/*.md", "docs/**/*.json", "docs/**/*.toml", "*.md", "*.cff", "Makefile"
 )
 
 

@@ -137,6 +137,17 @@ def test_a_run_buys_quality_and_the_release_says_so(shell: Command, tmp_path: Pa
     assert (release / "ledger.json").read_bytes() == before
 
 
+def test_an_audit_of_the_fit_stays_evidence_after_quality_was_bought(
+    shell: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path, seen = lay_out(tmp_path, config=CONFIG + "quality_epsilon = 1\n"), []
+    monkeypatch.setattr("synthhealth.gathering.audit_of", lambda _, ledger: seen.append(json.loads(ledger)))
+    assert shell("run", "--config", path).code == 0
+    released = json.loads((tmp_path / "out" / "release" / "ledger.json").read_text())
+    assert [charge["name"] for charge in seen[-1]["charges"]] == ["histograms"]
+    assert [charge["name"] for charge in released["charges"]] == ["histograms", CHARGE]
+
+
 def test_what_is_not_asked_for_or_not_covered_is_refused(shell: Command, tmp_path: Path):
     path = lay_out(tmp_path)
     for step in ("fit", "sample"):
