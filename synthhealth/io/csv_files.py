@@ -115,5 +115,5 @@ def _words(block: pa.Table) -> Iterator[list[str]]:
 
 
 def _needs_quotes(words: list[str]) -> bool:
-    """Whether RFC 4180 wants quotes around one of them; an empty text is quoted so that it is no empty line."""
-    return any(word == "" or _SPECIAL.search(word) is not None for word in words)
+    """Whether RFC 4180 wants quotes around one of them."""
+    return any(_SPECIAL.search(word) is not None for word in words)

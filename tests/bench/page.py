@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import steps
+from bench import files, growth, knn, steps
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 ABOUT = """# Benchmarks
@@ -18,6 +18,10 @@ These were taken on two cores that had other work to do as well. All patients ar
 """
 SECTIONS: dict[str, tuple[str, Callable[[], str]]] = {
     "steps": ("A private step", steps.section),
+    "engines": ("Engines", growth.engines),
+    "growth": ("Growth", growth.section),
+    "files": ("Files", files.section),
+    "knn": ("Nearest neighbours", knn.section),
 }
 
 

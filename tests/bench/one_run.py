@@ -1,0 +1,60 @@
+"""One engine on one simulated cohort from files to files, in a process of its own: seconds by part, and memory."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import cast
+
+from bench.timing import memory
+
+from privacy.budget import Budget
+from privacy.cohort import Cohort
+from synthhealth.generators.protocol import EngineName
+from synthhealth.generators.simulator import simulate, simulated_schema
+from synthhealth.io.parquet_files import write_parquet
+from synthhealth.synthesizer import Synthesizer
+
+DELTA = 1e-7
+
+
+def prepare(patients: int, folder: Path) -> None:
+    """Write a simulated hospital of so many patients as Parquet files."""
+    files = {"patients": folder / "patients.parquet", "labs": folder / "labs.parquet"}
+    write_parquet(simulate(patients, 1, cohort_size=patients), **files)
+
+
+def run(engine: EngineName, patients: int, folder: Path) -> dict[str, float]:
+    """Read the files of `folder`, fit, sample as many patients, write them; seconds by part, GB after each."""
+    seen: dict[str, float] = {}
+    clock = [time.perf_counter()]
+
+    def lap(name: str) -> None:
+        now = time.perf_counter()
+        seen[name], clock[0] = now - clock[0], now
+        seen[f"{name} GB"] = memory()
+
+    schema = simulated_schema(patients)
+    cohort = Cohort.read(schema, patients=folder / "patients.parquet", labs=folder / "labs.parquet")
+    lap("read")
+    seen["records"] = len(cohort.records)
+    synthesizer = Synthesizer(schema, budget=Budget(epsilon=3, delta=DELTA), cohort_size=patients, engine=engine)
+    synthesizer.plan()
+    lap("plan")
+    synthesizer.fit(cohort)
+    lap("fit")
+    del cohort
+    synthetic = synthesizer.sample(patients)
+    lap("sample")
+    write_parquet(synthetic, patients=folder / "p.parquet", labs=folder / "l.parquet")
+    lap("write")
+    return seen
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "prepare":
+        prepare(int(sys.argv[2]), Path(sys.argv[3]))
+    else:
+        print(json.dumps(run(cast("EngineName", sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))))
