@@ -148,12 +148,15 @@ def fit(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Spend the budget and write the model."""
+    """Spend the budget and write the model; under `torchrun`, all its processes take the private steps together."""
     from synthhealth import pipeline
     from synthhealth.config import Config
     from synthhealth.progress import shown
+    from synthhealth.together import assisted, leading
 
-    with shown(silent=quiet) as progress:
+    if assisted():
+        return
+    with shown(silent=quiet) as progress, leading():
         result = pipeline.fit(Config.load(config), again=again, progress=progress)
     _show(result, json=json)
 

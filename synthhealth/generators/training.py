@@ -15,6 +15,7 @@ from privacy.events import SampledGaussian
 from privacy.gate import Gate
 from privacy.lattice import KEPT_ERROR, clip_factors, clip_rows, private_sum, safe_norm
 from privacy.randomness import poisson_batch
+from synthhealth.generators.crew import Crew
 
 if TYPE_CHECKING:  # a plan needs the room's charges, and torch takes seconds to import
     import torch
@@ -48,6 +49,9 @@ Gradients = Callable[[NDArray[np.int64]], Iterable[Floats | Kept]]
 Each patient's gradient is made of that patient alone."""
 
 
+ALONE = Crew()
+
+
 class Room(Protocol):
     """Where an engine takes its private steps: the training room, or the audit's, which stands around it."""
 
@@ -75,14 +79,15 @@ class Training:
     Privacy: `enter` spends the charge; each `step` is one of its noisy sums.
     """
 
-    def __init__(self, rows: Cohort, event: SampledGaussian) -> None:
+    def __init__(self, rows: Cohort, event: SampledGaussian, crew: Crew = ALONE) -> None:
         self.rows = rows
         self.event = event
         self._left = event.steps
+        self._crew = crew
 
     @staticmethod
-    def enter(gate: Gate, name: str) -> Training:
-        """Spend the charge `name` and open the rows for its steps.
+    def enter(gate: Gate, name: str, crew: Crew = ALONE) -> Training:
+        """Spend the charge `name` and open the rows for its steps, which the processes of `crew` take together.
 
         Privacy: spends the charge `name`, a SampledGaussian event.
         """
@@ -96,7 +101,7 @@ class Training:
                     fix="plan the training as a SampledGaussian event",
                 )
             )
-        return Training(gate.open(gate.ledger.spend(name)), event)
+        return Training(gate.open(gate.ledger.spend(name)), event, crew)
 
     def step(self, gradients: Gradients, size: int, *, max_grad_norm: float) -> Floats:
         """One noisy sum of clipped gradients, shape [size]; an empty batch yields noise alone.
@@ -117,17 +122,37 @@ class Training:
                 )
             )
         self._left -= 1
-        n, rate = len(self.rows), self.event.sample_rate
-        batch = np.arange(n) if rate >= 1 else poisson_batch(n, rate)
         norm = safe_norm(max_grad_norm, size, row_error=KEPT_ERROR)
-        total, seen = np.zeros(size), 0
-        for block in gradients(batch):
-            clipped, patients = clipped_sum(block, size, norm)
-            total += clipped
-            seen += patients
-        if seen != len(batch):
-            raise TypeError("gradients must come as one row a patient of the batch")
+        mine = self._crew.mine(len(self.rows))
+        total = self._crew.added(batch_sum(gradients, mine, size, rate=self.event.sample_rate, norm=norm))
         return private_sum(total, max_norm=max_grad_norm, noise_multiplier=self.event.noise_multiplier)
+
+
+def enter_together(gate: Gate, name: str) -> Room:
+    """The training room, whose steps all processes of the run take together.
+
+    Privacy: spends the charge `name`.
+    """
+    return Training.enter(gate, name, Crew.joined())
+
+
+def batch_sum(gradients: Gradients, rows: NDArray[np.int64], size: int, *, rate: float, norm: float) -> Floats:
+    """The sum [size] of the gradients, each clipped to `norm`, of a fresh Poisson sample of the patients at `rows`.
+
+    Every patient is in at rate 1. Raises TypeError when `gradients` does not give one gradient of
+    `size` numbers a patient.
+
+    Privacy: internal only.
+    """
+    batch = rows if rate >= 1 else rows[poisson_batch(len(rows), rate)]
+    total, seen = np.zeros(size), 0
+    for block in gradients(batch):
+        clipped, patients = clipped_sum(block, size, norm)
+        total += clipped
+        seen += patients
+    if seen != len(batch):
+        raise TypeError("gradients must come as one row a patient of the batch")
+    return total
 
 
 def clipped_sum(block: Floats | Kept, size: int, norm: float) -> tuple[Floats, int]:

@@ -47,6 +47,6 @@ def section() -> str:
     ]
     return (
         f"{len(cohort.records):,} records of {PATIENTS:,} patients, medians of {ROUNDS} rounds. Ours is the whole "
-        "cohort, patients and labs, in the schema's types, digits and units, and read by its rules; plain is pyarrow on "
-        "the table of labs alone.\n\n" + table(("what", "ours, s", "plain pyarrow, s", "of its rate"), rows)
+        "cohort, patients and labs, in the schema's types, digits and units, and read by its rules; plain is "
+        "pyarrow on the table of labs alone.\n\n" + table(("what", "ours, s", "plain pyarrow, s", "of its rate"), rows)
     )

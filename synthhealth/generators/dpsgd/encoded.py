@@ -48,6 +48,22 @@ class Encoded:
             last=_last(value, draws.index),
         )
 
+    def take(self, rows: Places) -> Encoded:
+        """The patients at `rows`, in that order.
+
+        Privacy: internal only.
+        """
+        count = self.draws[rows]
+        start = np.concatenate(([0], np.cumsum(count)))
+        draws = np.repeat(self.start[rows] - start[:-1], count) + np.arange(start[-1])
+        return Encoded(
+            codes=self.codes[rows],
+            start=start,
+            step=self.step[draws],
+            value=self.value[draws],
+            last=self.last[draws],
+        )
+
     def __len__(self) -> int:
         return len(self.codes)
 

@@ -19,7 +19,7 @@ from synthhealth.generators.dpsgd.recipe import Recipe
 from synthhealth.generators.first_looks import first_charges, first_looks
 from synthhealth.generators.looks import PaidLooks
 from synthhealth.generators.protocol import Model, ModelState, Progress
-from synthhealth.generators.training import Room, Training
+from synthhealth.generators.training import Room, enter_together
 
 BATCH = 512
 STEPS = 200
@@ -41,7 +41,7 @@ class DpsgdEngine:
     recipe: Recipe
     name: str = "vae-dpsgd"
     private: bool = True
-    enter: Callable[[Gate, str], Room] = Training.enter
+    enter: Callable[[Gate, str], Room] = enter_together
 
     @staticmethod
     def of(schema: Schema, budget: Budget, cohort_size: int, seed: int) -> DpsgdEngine:

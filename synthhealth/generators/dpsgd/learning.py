@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from privacy.lattice import KEPT_ERROR, safe_norm
 from synthhealth.generators.bookkeeping import Block, Bookkeeper
+from synthhealth.generators.crew import Begun, Crew, Dealt, heard
 from synthhealth.generators.dpsgd.adam import Adam, rate_at
 from synthhealth.generators.dpsgd.batch import Batch, blocks_of
 from synthhealth.generators.dpsgd.chance import latent_chance
@@ -17,7 +20,7 @@ from synthhealth.generators.dpsgd.ground import Ground
 from synthhealth.generators.dpsgd.network import LATENT, Network, gradient_of, set_weights, weights_of
 from synthhealth.generators.dpsgd.recipe import Recipe
 from synthhealth.generators.protocol import Progress
-from synthhealth.generators.training import Room
+from synthhealth.generators.training import Room, batch_sum
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -46,15 +49,62 @@ def learn_privately(room: Room, lesson: Lesson, recipe: Recipe, progress: Progre
 
     Privacy: what was paid for when the room was entered; everything after a sum is post-processing.
     """
+    crew = Crew.joined()
     books = Bookkeeper(lesson.network)
+    crew.deal([None, *(_task(room, lesson, recipe, crew, rank) for rank in range(1, crew.size))])
 
     def noisy(step: int, size: int) -> Floats:
         def gradients(rows: Places) -> Iterator[Block]:
             return patient_gradients(books, lesson, rows, step)
 
+        crew.begin(step, weights_of(lesson.network))
         return room.step(gradients, size, max_grad_norm=recipe.max_grad_norm)
 
     _descend(lesson.network, noisy, recipe, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What another process needs for its part of the steps: its patients, the public rate, and the norm to clip to.
+
+    Privacy: internal only.
+    """
+
+    lesson: Lesson
+    rate: float
+    norm: float
+
+
+def assist() -> None:
+    """Be one of the other processes of a run: answer each step with a clipped sum, until there is no further one.
+
+    Privacy: internal only; the leader adds the noise before anything is used.
+    """
+    crew, task = Crew.joined(), None
+    for word in heard():
+        match word:
+            case Dealt(part=Task() as part):
+                task = part
+            case Begun(step=step, weights=weights) if task is not None:
+                crew.added(_clipped_part(task, step, weights))
+
+
+def _clipped_part(task: Task, step: int, weights: Floats) -> Floats:
+    books = Bookkeeper(task.lesson.network)
+    set_weights(task.lesson.network, weights)
+
+    def gradients(rows: Places) -> Iterator[Block]:
+        return patient_gradients(books, task.lesson, rows, step)
+
+    everybody = np.arange(len(task.lesson.encoded))
+    return batch_sum(gradients, everybody, len(weights), rate=task.rate, norm=task.norm)
+
+
+def _task(room: Room, lesson: Lesson, recipe: Recipe, crew: Crew, rank: int) -> Task:
+    rows = crew.part(rank, len(lesson.encoded))
+    own = Lesson(lesson.network, lesson.ground, lesson.encoded.take(rows), lesson.ids[rows], lesson.key)
+    norm = safe_norm(recipe.max_grad_norm, len(weights_of(lesson.network)), row_error=KEPT_ERROR)
+    return Task(own, room.event.sample_rate, norm)
 
 
 def patient_gradients(books: Bookkeeper, lesson: Lesson, rows: Places, step: int) -> Iterator[Block]:
