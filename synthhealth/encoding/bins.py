@@ -20,11 +20,13 @@ FLOOR = 1e-5
 class Bins:
     """Neighbouring fine cells gathered into bins, with the noisy distribution inside each.
 
-    Bin b holds the cells edges[b] .. edges[b + 1] - 1; `density` [cells] sums to 1.
+    Bin b holds the cells edges[b] .. edges[b + 1] - 1; `density` [cells] sums to 1. `inside`
+    [lattice points] is each number's share of its cell, None where all in a cell are alike.
     """
 
     edges: NDArray[np.int64]
     density: NDArray[np.float64]
+    inside: NDArray[np.float64] | None = None
 
     @staticmethod
     def of(histogram: NDArray[np.float64], sigma: float, *, bins: int) -> Bins:
@@ -59,7 +61,20 @@ class Bins:
         low, high = below[self.edges[bins]], below[self.edges[bins + 1]]
         level = low + place * (high - low)
         cells = np.clip(np.searchsorted(below, level, side="right") - 1, self.edges[bins], self.edges[bins + 1] - 1)
-        return grid.point(cells, np.clip((level - below[cells]) / self.density[cells], 0.0, 1.0 - 1e-12))
+        rest = np.clip((level - below[cells]) / self.density[cells], 0.0, 1.0 - 1e-12)
+        return grid.point(cells, rest if self.inside is None else _by_share(grid, self.inside, cells, rest))
+
+
+def _by_share(
+    grid: CellGrid, inside: NDArray[np.float64], cells: NDArray[np.int64], place: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """`place` in each cell bent so that its points come by their shares `inside` [points]."""
+    start = np.cumsum(grid.width) - grid.width
+    # shares sum to 1 in a cell, so that cell c lies between c and c + 1
+    upto = np.cumsum(inside)
+    point = np.searchsorted(upto, cells + place, side="right")
+    point = np.clip(point, start[cells], start[cells] + grid.width[cells] - 1)
+    return np.asarray((point - start[cells] + 0.5) / grid.width[cells])
 
 
 def denoise(histogram: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:

@@ -16,14 +16,15 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 
 def book_arrays(book: Codebook) -> Arrays:
-    """Edges and densities of every number's bins, by group and place."""
+    """Edges, densities and favourite digits of every number's bins, by group and place."""
     groups = {"attributes": book.attributes, "summaries": book.summaries, "tests": book.tests}
     return {
         f"{name}.{j}.{part}": values
         for name, group in groups.items()
         for j, bins in enumerate(group)
         if bins is not None
-        for part, values in (("edges", bins.edges), ("density", bins.density))
+        for part, values in (("edges", bins.edges), ("density", bins.density), ("inside", bins.inside))
+        if values is not None
     }
 
 
@@ -35,7 +36,12 @@ def book_of(layout: Layout, arrays: Arrays) -> Codebook:
 
     def bins(name: str) -> Bins:
         edges, density = arrays[f"{name}.edges"], arrays[f"{name}.density"]
-        return Bins(edges=np.asarray(edges, dtype=np.int64), density=np.asarray(density, dtype=np.float64))
+        inside = arrays.get(f"{name}.inside")
+        return Bins(
+            edges=np.asarray(edges, dtype=np.int64),
+            density=np.asarray(density, dtype=np.float64),
+            inside=None if inside is None else np.asarray(inside, dtype=np.float64),
+        )
 
     summaries = len(summary_slots(layout)) if layout.tests else 0
     return Codebook(

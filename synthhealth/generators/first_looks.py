@@ -17,6 +17,7 @@ from synthhealth.encoding.draws import Draws
 from synthhealth.encoding.layout import Layout, Slot
 from synthhealth.generators.charges import sum_charge, table_charge
 from synthhealth.generators.codebook import Codebook, mean_of
+from synthhealth.generators.digit_looks import digit_charges, with_digits
 from synthhealth.generators.events.chains import VALUE_BINS, Summaries, summary_slots
 from synthhealth.generators.looks import Looks
 from synthhealth.generators.table.measure import one_hot_rows
@@ -26,6 +27,7 @@ ATTRIBUTE_BINS = 12
 SHARE_FLOOR = 1e-4
 HEADROOM = 1.25
 REPEATS = 1.5
+DIGIT_WEIGHT = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,21 +47,22 @@ class FirstLooks:
     record_sigma: float
 
 
-def first_charges(layout: Layout, *, grids: float, values: float, one_way: float, scale: float) -> tuple[Charge, ...]:
+def first_charges(
+    layout: Layout, *, grids: float, digits: float, values: float, one_way: float, scale: float
+) -> tuple[Charge, ...]:
     """The charges of `first_looks` in their order, with these shares of the whole budget.
 
     Privacy: free; reads no rows.
     """
     tests, numeric = len(layout.tests), len(numeric_slots(layout))
     columns = len(layout.attributes) + (len(summary_slots(layout)) + tests if tests else 0)
-    charges = [table_charge("one-way", share=one_way, tables=columns, scale=scale, reads="the levels of every column")]
-    if tests:
-        charges.insert(0, sum_charge("values", share=values, scale=scale, reads="lab values by test, fine cells"))
+    charges: list[Charge] = []
     if numeric:
-        charges.insert(
-            0, table_charge("grids", share=grids, tables=numeric, scale=scale, reads="numbers, in fine cells")
-        )
-    return tuple(charges)
+        charges.append(table_charge("grids", share=grids, tables=numeric, scale=scale, reads="numbers, in fine cells"))
+    if tests:
+        charges.append(sum_charge("values", share=values, scale=scale, reads="lab values by test, fine cells"))
+    one_ways = table_charge("one-way", share=one_way, tables=columns, scale=scale, reads="the levels of every column")
+    return (*charges, *digit_charges(layout, share=digits, scale=scale), one_ways)
 
 
 def first_looks(looks: Looks, layout: Layout) -> FirstLooks:
@@ -69,9 +72,12 @@ def first_looks(looks: Looks, layout: Layout) -> FirstLooks:
     """
     fine = _fine_tables(looks, layout)
     book = _attribute_book(layout, fine)
-    totals, record_sigma = np.zeros(0), 0.0
+    totals, record_sigma, records = np.zeros(0), 0.0, 0.0
     if layout.tests:
-        book, totals, record_sigma = _value_book(looks, book)
+        records = mean_of(summary_slots(layout)[0], book.summaries[0]) * max(book.mean_panel(), 1.0)
+        book, totals, record_sigma = _value_book(looks, book, max_norm=clip_norm(records))
+    # a patient's values share few last digits, so their counts add up
+    book = with_digits(looks, book, max_norm=clip_norm(records, DIGIT_WEIGHT))
     shares, patients, share_sigma = _one_way(looks, book, fine)
     return FirstLooks(
         book=book,
@@ -127,7 +133,7 @@ def _attribute_book(layout: Layout, fine: dict[int, NoisyTable]) -> Codebook:
     )
 
 
-def _value_book(looks: Looks, book: Codebook) -> tuple[Codebook, Floats, float]:
+def _value_book(looks: Looks, book: Codebook, *, max_norm: float) -> tuple[Codebook, Floats, float]:
     """Bins of the tests' values, numbers of records by test, and the noise in a fine cell."""
     layout = book.layout
     width = np.array([grid.cells for grid in layout.tests])
@@ -138,8 +144,7 @@ def _value_book(looks: Looks, book: Codebook) -> tuple[Codebook, Floats, float]:
         entries = (np.ones(len(draws.draw)), (draws.record_owner, start[draws.test] + draws.cell))
         return sp.coo_matrix(entries, shape=(len(block), int(start[-1]))).tocsr()
 
-    records = mean_of(summary_slots(layout)[0], book.summaries[0]) * max(book.mean_panel(), 1.0)
-    table = looks.sums("values", rows, max_norm=clip_norm(records))
+    table = looks.sums("values", rows, max_norm=max_norm)
     pieces = np.split(table.values, start[1:-1])
     bins = tuple(Bins.of(piece, table.sigma, bins=VALUE_BINS) for piece in pieces)
     totals = np.array([max(float(piece.sum()), table.sigma * math.sqrt(len(piece))) for piece in pieces])

@@ -15,6 +15,7 @@ class Shares:
     """Parts of the whole budget by look; they need not sum to 1, only their ratios tell."""
 
     grids: float = 0.05
+    digits: float = 0.02
     values: float = 0.05
     one_way: float = 0.07
     moments: float = 0.28
@@ -27,7 +28,14 @@ def measured_charges(layout: Layout, shares: Shares, scale: float) -> tuple[Char
 
     Privacy: free; reads no rows.
     """
-    first = first_charges(layout, grids=shares.grids, values=shares.values, one_way=shares.one_way, scale=scale)
+    first = first_charges(
+        layout,
+        grids=shares.grids,
+        digits=shares.digits,
+        values=shares.values,
+        one_way=shares.one_way,
+        scale=scale,
+    )
     moments = sum_charge("moments", share=shares.moments, scale=scale, reads="all pairs of columns at once")
     if not layout.tests:
         return (*first, moments)

@@ -99,7 +99,14 @@ def same(one: Cohort, other: Cohort) -> bool:
 
 def test_the_plan_spends_the_budget_and_no_more(plan: Plan):
     assert 0.98 * BUDGET.epsilon < epsilon_of(plan.events, BUDGET.delta) <= BUDGET.epsilon
-    assert [charge.name for charge in plan.charges] == ["grids", "values", "one-way", "training"]
+    assert [charge.name for charge in plan.charges] == [
+        "grids",
+        "values",
+        "digits",
+        "value digits",
+        "one-way",
+        "training",
+    ]
 
 
 def test_most_of_the_budget_goes_to_the_gradients(plan: Plan):
@@ -126,7 +133,7 @@ def test_noise_grows_with_the_scale(train: Cohort):
 
 def test_a_schema_without_tests_has_fewer_charges(train: Cohort):
     engine = DpsgdEngine.of(bare_schema(train), BUDGET, N, 0)
-    assert [charge.name for charge in engine.charges(1.0)] == ["grids", "one-way", "training"]
+    assert [charge.name for charge in engine.charges(1.0)] == ["grids", "digits", "one-way", "training"]
 
 
 # --- the fit -----------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from privacy.schema import Schema
 from synthhealth.encoding.layout import Layout
 from synthhealth.generators import marginal
 from synthhealth.generators.charges import sum_charge, table_charge, training_charge
+from synthhealth.generators.digit_looks import wide_columns, wide_tests
 from synthhealth.generators.first_looks import clip_norm, first_looks
 from synthhealth.generators.looks import ExactLooks, PaidLooks
 from synthhealth.generators.marginal import blank_heads, dreamers
@@ -88,6 +89,10 @@ def test_the_measured_part_costs_the_shares_that_its_schema_needs(schema: Schema
         wanted |= {"values": shares.values, "value moments": shares.value_moments, "gaps": shares.gaps}
     if layout.tests or any(slot.grid is not None for slot in layout.attributes):
         wanted["grids"] = shares.grids
+    if wide_columns(layout):
+        wanted["digits"] = shares.digits
+    if wide_tests(layout):
+        wanted["value digits"] = shares.digits
     assert {one.name: cost(one.event) * scale**2 for one in charges} == pytest.approx(wanted)
 
 
@@ -104,6 +109,9 @@ def test_a_patient_is_in_as_many_tables_as_are_charged(world: str):
     if numbers > 0:
         assert isinstance(events["grids"], DiscreteGaussian)
         assert events["grids"].count == numbers
+    if "digits" in events:
+        assert isinstance(events["digits"], DiscreteGaussian)
+        assert events["digits"].count == len(wide_columns(book.layout))
 
 
 # --- looks --------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ def layout(simulated_small: Cohort) -> Layout:
 
 
 def paid(cohort: Cohort, layout: Layout, *, scale: float) -> tuple[FirstLooks, Ledger]:
-    charges = first_charges(layout, grids=0.3, values=0.4, one_way=0.3, scale=scale)
+    charges = first_charges(layout, grids=0.3, digits=0.1, values=0.4, one_way=0.3, scale=scale)
     ledger = Ledger(Plan(budget=WIDE, charges=charges, cohort_size=300))
     return first_looks(PaidLooks(gate=Gate(cohort, ledger)), layout), ledger
 
@@ -57,14 +57,14 @@ def queries(simulated_small: Cohort, layout: Layout) -> dict[str, Query]:
 
 def test_each_charge_is_spent_in_its_order(simulated_small: Cohort, layout: Layout):
     _, ledger = paid(simulated_small, layout, scale=0.3)
-    assert [entry.charge.name for entry in ledger.entries] == ["grids", "values", "one-way"]
+    assert [entry.charge.name for entry in ledger.entries] == ["grids", "values", "digits", "value digits", "one-way"]
 
 
 def test_a_patient_is_in_as_many_cells_as_the_charge_says(
     simulated_small: Cohort, layout: Layout, queries: dict[str, Query]
 ):
     """The count of a charge's event is the number of tables, and each patient stands in one cell of each."""
-    for charge in first_charges(layout, grids=0.3, values=0.4, one_way=0.3, scale=1.0):
+    for charge in first_charges(layout, grids=0.3, digits=0.1, values=0.4, one_way=0.3, scale=1.0):
         if isinstance(charge.event, DiscreteGaussian):
             cells = np.asarray((queries[charge.name](simulated_small) != 0).sum(axis=1)).ravel()
             assert (cells == charge.event.count).all(), charge.name

@@ -25,7 +25,7 @@ BATCH = 512
 STEPS = 200
 RATE = 0.01
 MAX_GRAD_NORM = 1.0
-GRIDS, VALUES, ONE_WAY, TRAINING = 0.03, 0.10, 0.07, 0.80
+GRIDS, DIGITS, VALUES, ONE_WAY, TRAINING = 0.03, 0.02, 0.10, 0.07, 0.78
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,9 @@ class DpsgdEngine:
 
         Privacy: free; reads no rows.
         """
-        looks = first_charges(Layout.of(self.schema), grids=GRIDS, values=VALUES, one_way=ONE_WAY, scale=scale)
+        looks = first_charges(
+            Layout.of(self.schema), grids=GRIDS, digits=DIGITS, values=VALUES, one_way=ONE_WAY, scale=scale
+        )
         return (*looks, self._training(scale))
 
     def fit(self, gate: Gate, progress: Progress) -> Model:
