@@ -15,7 +15,7 @@ from privacy.schema import Schema
 from synthhealth.encoding.layout import Layout
 from synthhealth.generators.charges import sum_charge
 from synthhealth.generators.events.dream import Heads, Sketch, dream
-from synthhealth.generators.events.panel_moments import rates_only
+from synthhealth.generators.events.panel_moments import match_panels, match_rates, rates_only
 from synthhealth.generators.events.panels import PanelHead
 from synthhealth.generators.events.value_moments import fit_values, start_values
 from synthhealth.generators.events.values import ValueHead
@@ -79,7 +79,9 @@ class MarginalEngine:
         sketch = dreamers(teacher, rng)
         heads = blank_heads(teacher, latent=0)
         progress("panels", 1, steps)
-        heads = replace(heads, panels=counted_panels(gate, "panels", teacher, heads, sketch, rng, rounds=MATCH_ROUNDS))
+        counts = counted_panels(gate, "panels", teacher, heads, sketch, rng)
+        heads = replace(heads, panels=match_panels(heads, counts, sketch, rng, rounds=MATCH_ROUNDS))
+        heads = replace(heads, panels=match_rates(heads, counts, sketch, rng))
         for k in range(ROUNDS):
             progress("values", 2 + k, steps)
             heads = refit_values(teacher, heads, sketch, rng)

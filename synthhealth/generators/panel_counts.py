@@ -1,4 +1,4 @@
-"""One noisy count of which tests stand in which draws, and the panel head whose dreams meet it."""
+"""One noisy count of which tests stand in which draws."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from privacy.mechanisms import noisy_sums
 from synthhealth.encoding.draws import Draws
 from synthhealth.generators.events.chains import Chains
 from synthhealth.generators.events.dream import Heads, Sketch, dream
-from synthhealth.generators.events.panel_moments import match_panels, panel_rows
-from synthhealth.generators.events.panels import PanelHead
+from synthhealth.generators.events.panel_moments import PanelCounts, panel_rows
 from synthhealth.generators.first_looks import clip_norm
 from synthhealth.generators.teacher import Teacher
 
@@ -21,9 +20,9 @@ CLIP_QUANTILE = 0.98
 
 
 def counted_panels(
-    gate: Gate, name: str, teacher: Teacher, heads: Heads, sketch: Sketch, rng: np.random.Generator, *, rounds: int
-) -> PanelHead:
-    """The panel head matched to one noisy sum of the patients' panel features.
+    gate: Gate, name: str, teacher: Teacher, heads: Heads, sketch: Sketch, rng: np.random.Generator
+) -> PanelCounts:
+    """One noisy sum of the patients' panel features.
 
     The clip norm is the CLIP_QUANTILE of what the present heads dream.
 
@@ -40,5 +39,4 @@ def counted_panels(
     lengths = np.linalg.norm(panel_rows(dreamt, sketch.panel_size, sketch.level, layout.steps), axis=1)
     norm = max(float(np.quantile(lengths, CLIP_QUANTILE)), clip_norm(1.0))
     table = noisy_sums(gate, name, rows, max_norm=norm)
-    target, sigma = table.values / teacher.patients, table.sigma / teacher.patients
-    return match_panels(heads, target, sketch, rng, sigma=sigma, norm=norm, rounds=rounds)
+    return PanelCounts(mean=table.values / teacher.patients, sigma=table.sigma / teacher.patients, norm=norm)

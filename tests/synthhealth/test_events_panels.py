@@ -18,9 +18,11 @@ from synthhealth.generators.events import dream as dream_module
 from synthhealth.generators.events.chains import LEVELS
 from synthhealth.generators.events.dream import Dream, Heads, Sketch, dream
 from synthhealth.generators.events.panel_moments import (
+    PanelCounts,
     PanelInputs,
     curvature,
     match_panels,
+    match_rates,
     panel_rows,
     rates_only,
     weights_of,
@@ -163,7 +165,7 @@ def test_matching_brings_the_dreams_to_the_target():
         return panel_rows(dreamt.draws, sketch.panel_size, sketch.level, 30).mean(axis=0)
 
     target, start = moments(heads.panels), PanelHead.blank(len(WIDTH), 0)
-    found = match_panels(replace(heads, panels=start), target, sketch, rng, sigma=1e-3, norm=1e9)
+    found = match_panels(replace(heads, panels=start), PanelCounts(mean=target, sigma=1e-3, norm=1e9), sketch, rng)
     before, after = (np.linalg.norm(moments(one) - target) for one in (start, found))
     assert after < 0.12 * before
 
@@ -172,9 +174,50 @@ def test_matching_leaves_what_noise_hides():
     heads, sketch, _ = night(8, n=300, latent=0)
     rng = np.random.default_rng(1)
     size = panel_rows(dream(sketch, heads, rng, values=False).draws, sketch.panel_size, sketch.level, 30).shape[1]
-    found = match_panels(heads, rng.normal(scale=50.0, size=size), sketch, rng, sigma=50.0, norm=10.0)
+    counts = PanelCounts(mean=rng.normal(scale=50.0, size=size), sigma=50.0, norm=10.0)
+    found = match_panels(heads, counts, sketch, rng)
     for t in range(len(WIDTH)):
         assert np.abs(weights_of(found, t) - weights_of(heads.panels, t)).max() < 0.3
+
+
+def shares_of_records(heads: Heads, sketch: Sketch, rng: np.random.Generator) -> Floats:
+    bits = dream(sketch, heads, rng, values=False).draws.bits
+    return np.asarray(bits.sum(axis=0) / bits.sum())
+
+
+def counted(heads: Heads, sketch: Sketch, rng: np.random.Generator, *, sigma: float) -> PanelCounts:
+    dreamt = dream(sketch, heads, rng, values=False).draws
+    rows = panel_rows(dreamt, sketch.panel_size, sketch.level, 30)
+    return PanelCounts(mean=rows.mean(axis=0), sigma=sigma, norm=1e9)
+
+
+def test_rates_come_back_after_the_weights_were_shaken():
+    heads, sketch, _ = night(8, n=1_500, latent=0)
+    rng = np.random.default_rng(1)
+    counts, true = counted(heads, sketch, rng, sigma=1e-3), shares_of_records(heads, sketch, rng)
+    off = heads.panels.shared.copy()
+    off[:, 0] += [0.6, -0.6, 0.4, -0.4]
+    moved = replace(heads, panels=replace(heads.panels, shared=off))
+    found = replace(heads, panels=match_rates(moved, counts, sketch, rng, rounds=6))
+    before, after = (np.abs(shares_of_records(one, sketch, rng) - true).max() for one in (moved, found))
+    assert before > 0.02
+    assert after < 0.4 * before
+    # the constants move and nothing else
+    assert np.array_equal(found.panels.shared[:, 1:], off[:, 1:])
+    assert np.array_equal(found.panels.bits, heads.panels.bits)
+
+
+def test_rates_stay_where_noise_covers_the_counts():
+    heads, sketch, _ = night(8, n=300, latent=0)
+    rng = np.random.default_rng(1)
+    counts = replace(counted(heads, sketch, rng, sigma=50.0), mean=rng.normal(scale=50.0, size=counts_size(sketch)))
+    found = match_rates(heads, counts, sketch, rng)
+    assert np.abs(found.shared - heads.panels.shared).max() < 0.2
+
+
+def counts_size(sketch: Sketch) -> int:
+    tests = sketch.level.shape[1]
+    return sum(len(weights_of(PanelHead.blank(tests, 0), t)) for t in range(tests))
 
 
 # --- belief -------------------------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ PRIOR_SCALE = 1.5
 OWN = 2
 DAMPING = 0.7
 LONGEST = 1.0
+LONGEST_SHIFT = 0.5
+RATE_PRIOR = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,38 +121,86 @@ def _by_test(flat: Floats, tests: int) -> list[Floats]:
     return np.split(flat, np.cumsum([SHARED + OWN + t for t in range(tests)])[:-1])
 
 
-def match_panels(
-    heads: Heads,
-    target: Floats,
-    sketch: Sketch,
-    rng: np.random.Generator,
-    *,
-    sigma: float,
-    norm: float,
-    rounds: int = 8,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelCounts:
+    """The noisy `mean` of `panel_rows` over patients, each clipped to `norm`; `sigma` is the noise in each number."""
+
+    mean: Floats
+    sigma: float
+    norm: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Missed:
+    """What the dreams of a head miss of the counts, by test, and what they were dreamt on."""
+
+    by_test: list[Floats]
+    inputs: PanelInputs
+    kept: float
+    patients: int
+
+    @staticmethod
+    def of(heads: Heads, counts: PanelCounts, sketch: Sketch, rng: np.random.Generator) -> _Missed:
+        """Dreams are clipped as the patients were, so that clipping does not bias the match."""
+        dreamt = dream(sketch, heads, rng, values=False).draws
+        moments = panel_rows(dreamt, sketch.panel_size, sketch.level, heads.steps)
+        factor = np.minimum(1.0, counts.norm / np.maximum(np.linalg.norm(moments, axis=1), 1e-9))
+        missed = counts.mean - factor @ moments / dreamt.patients
+        return _Missed(
+            by_test=_by_test(missed, len(heads.panels.prev)),
+            inputs=PanelInputs.of(dreamt, sketch.panel_size, sketch.level, heads.steps),
+            kept=float(factor.mean()),
+            patients=dreamt.patients,
+        )
+
+
+def match_rates(
+    heads: Heads, counts: PanelCounts, sketch: Sketch, rng: np.random.Generator, *, rounds: int = 4
 ) -> PanelHead:
-    """The head whose dreams meet `target`, the noisy mean of `panel_rows` clipped to `norm`, noise `sigma` in each.
+    """The head with each test's constant moved towards being dreamt as often, among all records, as counted.
+
+    Noise in the weights makes a rare test more frequent, since chances bend upwards; the counts
+    know better, unless noise covers them: a constant is believed to be off by about RATE_PRIOR.
+
+    Privacy: free; post-processing.
+    """
+    start = heads.panels.shared[:, 0]
+    for _ in range(rounds):
+        missed = _Missed.of(heads, counts, sketch, rng)
+        wanted = np.array([block[0] for block in _by_test(counts.mean, len(start))])
+        dreamt = wanted - np.array([block[0] for block in missed.by_test])
+        # how many records a patient has is the patient table's to say
+        off = np.maximum(wanted, 0.0) * dreamt.sum() / max(float(np.maximum(wanted, 0.0).sum()), 1e-9) - dreamt
+        shared = heads.panels.shared.copy()
+        for t, gap in enumerate(off):
+            bend = curvature(missed.inputs, heads.panels, t, missed.patients)[0][0, 0] * missed.kept + 1e-9
+            trust = RATE_PRIOR**2 / (RATE_PRIOR**2 + (counts.sigma / bend) ** 2)
+            aim = start[t] + trust * (shared[t, 0] + gap / bend - start[t])
+            shared[t, 0] += float(np.clip(aim - shared[t, 0], -LONGEST_SHIFT, LONGEST_SHIFT))
+        heads = replace(heads, panels=replace(heads.panels, shared=shared))
+    return heads.panels
+
+
+def match_panels(
+    heads: Heads, counts: PanelCounts, sketch: Sketch, rng: np.random.Generator, *, rounds: int = 8
+) -> PanelHead:
+    """The head whose dreams meet the counts.
 
     Gauss-Newton on the simulated moments with a prior around the head that comes in (method of
-    simulated moments, McFadden 1989). Dreams are clipped as the patients were, so that clipping
-    does not bias the match.
+    simulated moments, McFadden 1989).
 
     Privacy: free; post-processing.
     """
     start = heads.panels
     for _ in range(rounds):
-        dreamt = dream(sketch, heads, rng, values=False).draws
-        inputs = PanelInputs.of(dreamt, sketch.panel_size, sketch.level, heads.steps)
-        moments = panel_rows(dreamt, sketch.panel_size, sketch.level, heads.steps)
-        factor = np.minimum(1.0, norm / np.maximum(np.linalg.norm(moments, axis=1), 1e-9))
-        missed = _by_test(target - factor @ moments / dreamt.patients, len(start.prev))
+        missed = _Missed.of(heads, counts, sketch, rng)
         rows = []
-        for t, wanted in enumerate(missed):
-            fisher = curvature(inputs, heads.panels, t, dreamt.patients)[0] * float(factor.mean())
+        for t, wanted in enumerate(missed.by_test):
+            fisher = curvature(missed.inputs, heads.panels, t, missed.patients)[0] * missed.kept
             now, origin = weights_of(heads.panels, t), weights_of(start, t)
             belief = Belief.prior(origin, PRIOR_SCALE)
             # the line through the present weights, read at the prior's mean
-            aim = belief.observe(wanted + fisher @ (now - origin), fisher, sigma).mean
+            aim = belief.observe(wanted + fisher @ (now - origin), fisher, counts.sigma).mean
             step = DAMPING * (aim - now)
             rows.append(now + step * min(1.0, LONGEST / max(float(np.abs(step).max()), 1e-9)))
         heads = replace(heads, panels=with_weights(heads.panels, rows))

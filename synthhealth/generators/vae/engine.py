@@ -20,6 +20,7 @@ from synthhealth.encoding.layout import Layout
 from synthhealth.generators.charges import sum_charge, training_charge
 from synthhealth.generators.events.chains import Chains
 from synthhealth.generators.events.dream import Heads, Sketch, dream
+from synthhealth.generators.events.panel_moments import match_panels, match_rates
 from synthhealth.generators.fitted import Fitted
 from synthhealth.generators.marginal import blank_heads, dreamers, refit_values
 from synthhealth.generators.panel_counts import counted_panels
@@ -98,8 +99,8 @@ class VaeEngine:
         sketch = dreamers(teacher, rng, latent=LATENT)
         heads = blank_heads(teacher, latent=LATENT)
         progress("panels", 1, steps)
-        panels = counted_panels(gate, "panel counts", teacher, heads, sketch, rng, rounds=MATCH_ROUNDS)
-        heads = replace(heads, panels=panels)
+        counts = counted_panels(gate, "panel counts", teacher, heads, sketch, rng)
+        heads = replace(heads, panels=match_panels(heads, counts, sketch, rng, rounds=MATCH_ROUNDS))
         training = self.enter(gate, "event steps")
         beliefs = panel_prior(heads)
         for k in range(PANEL_STEPS):
@@ -108,6 +109,7 @@ class VaeEngine:
             # the ground bends: of what earlier steps told of the place they left, half is forgotten
             beliefs = tuple(one.faded(KEPT) for one in beliefs)
             heads, beliefs = panel_step(training, heads, real, dreamt, beliefs, patients=teacher.patients)
+        heads = replace(heads, panels=match_rates(heads, counts, sketch, rng))
         for k in range(VALUE_ROUNDS):
             progress("values", 2 + PANEL_STEPS + k, steps)
             heads = refit_values(teacher, heads, sketch, rng)
