@@ -11,7 +11,7 @@ from privacy.schema import Schema
 from synthhealth.report.account import Account, priced_population
 from synthhealth.report.attack_parts import AttackRow, AuditRow
 from synthhealth.report.canonical import sha256
-from synthhealth.report.disclosure import attack_rows, audit_row
+from synthhealth.report.disclosure import attack_rows, audit_row, measured
 from synthhealth.report.document import Change, Common, InnerFinding, InternalDocument, OpenQuality, ReleaseDocument
 from synthhealth.report.evidence import (
     Artefact,
@@ -44,7 +44,7 @@ from synthhealth.report.parts import (
 )
 from synthhealth.report.policy import PolicyFile
 from synthhealth.report.structure import structure
-from synthhealth.report.texts import clauses, hazards, texts
+from synthhealth.report.texts import Measured, clauses, hazards, texts
 
 FPRS = (0.001, 0.01, 0.1)
 PRIORS = (0.5, 0.01)
@@ -74,6 +74,7 @@ class OpenEvidence:
     attack_authority: str
     approved_by: str
     together: tuple[EarlierRelease, ...]
+    measured: frozenset[Measured]
     changes: tuple[tuple[str, str], ...]
 
 
@@ -105,6 +106,7 @@ def disclose(evidence: Evidence, account: Account) -> OpenEvidence:
         attack_authority=evidence.attack_authority,
         approved_by=evidence.approved_by,
         together=evidence.together,
+        measured=measured(evidence.findings, private=evidence.engine.private),
         changes=evidence.changes,
     )
 
@@ -172,7 +174,7 @@ def _common(given: OpenEvidence, account: Account) -> Common:
         structure=shape,
         not_fit_for=fixed.not_fit_for,
         lineage=_lineage(given),
-        hazards=hazards(given.engine.name),
+        hazards=hazards(given.engine.name, given.measured),
         assumptions=fixed.assumption,
         clauses=clauses(missing),
         sign_off=fixed.boxes(given.policy.policy.roles(effective_tier(header))),

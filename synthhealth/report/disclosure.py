@@ -11,6 +11,7 @@ from synthhealth.report.attack_parts import AttackRow, AuditRow, ControlOutcome,
 from synthhealth.report.evidence import Audit
 from synthhealth.report.odds import Profile, tpr_ceiling
 from synthhealth.report.parts import TprPoint
+from synthhealth.report.texts import Measured
 
 AXES = {
     Family.MEMBERSHIP: ("inference (membership)", "no inference"),
@@ -75,6 +76,18 @@ def size_class(n: int) -> int:
         return 0
     scale = 10 ** (len(str(n)) - 1)
     return int(n // scale * scale)
+
+
+def measured(findings: tuple[Finding, ...], *, private: bool) -> frozenset[Measured]:
+    """Which parts of the evidence hold any number; that they do is public."""
+    known = {finding.family for finding in findings if finding.headline.value is not None}
+    parts: dict[Measured, bool] = {
+        "guarantee": private,
+        "attacks": not known.isdisjoint(AXES),
+        "fidelity": Family.FIDELITY in known,
+        "fairness": Family.FAIRNESS in known,
+    }
+    return frozenset(part for part, holds in parts.items() if holds)
 
 
 def _to_step(value: float, step: float, rounding: str) -> float:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from synthhealth.report.accountability import Assumption, Clause, Hazard, SignBox, Term, Unprotected
 
+Measured = Literal["guarantee", "attacks", "fidelity", "fairness"]
 _HOW = {
     "primary": "primary text read",
     "secondary": "secondary source only",
@@ -49,9 +50,13 @@ class _Answer(_Text):
 class _HazardRow(_Answer):
     id: str
     hazard: str
+    needs: Measured | None = None
     by_engine: dict[str, _Answer] = {}
 
-    def of(self, engine: str) -> Hazard:
+    def of(self, engine: str, done: frozenset[Measured]) -> Hazard:
+        if self.needs is not None and self.needs not in done:
+            lacking = f"Not measured for this release. Where it is: {self.answer}"
+            return Hazard(id=self.id, hazard=self.hazard, answer=lacking, status="open")
         said = self.by_engine.get(engine, self)
         return Hazard(id=self.id, hazard=self.hazard, answer=said.answer, status=said.status)
 
@@ -98,10 +103,10 @@ def texts() -> Texts:
     return Texts.model_validate(tomllib.loads(_read("texts.toml")))
 
 
-def hazards(engine: str) -> tuple[Hazard, ...]:
-    """The hazards of NIST SP 800-226, in order, with the answers that hold for this engine."""
+def hazards(engine: str, done: frozenset[Measured]) -> tuple[Hazard, ...]:
+    """The hazards of NIST SP 800-226, in order, with the answers that hold for this engine and what was measured."""
     rows = _HazardFile.model_validate(tomllib.loads(_read("hazards.toml"))).hazard
-    return tuple(row.of(engine) for row in rows)
+    return tuple(row.of(engine, done) for row in rows)
 
 
 def clauses(not_measured: frozenset[str]) -> tuple[Clause, ...]:
