@@ -18,6 +18,7 @@ from privacy.plan import Plan, calibrate
 from privacy.randomness import public
 from privacy.schema import Schema
 from synthhealth.artifact import Artifact, load, save
+from synthhealth.block_sampling import sample_blocks
 from synthhealth.conditions import Condition, check_conditions, joined, sample_where
 from synthhealth.engines import make_engine, restore_model
 from synthhealth.generators.fitted import Fitted
@@ -165,7 +166,7 @@ class Synthesizer:
 
     def _drawn(self, model: Model, part: Stratum, seed: int) -> Cohort:
         if len(part.where) == 0:
-            return model.sample(part.count, seed)
+            return sample_blocks(model, part.count, seed)
         check_conditions(self.schema, part.where)
         if not isinstance(model, Fitted):
             return sample_where(model.sample, part.where, schema=self.schema, n=part.count, seed=seed)
