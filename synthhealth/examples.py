@@ -14,6 +14,7 @@ EXAMPLES: Mapping[str, str] = {
     "sample": "synthhealth sample --to women --patients 1000 --where sex=F --where age=60..80",
     "evaluate": "synthhealth evaluate --json",
     "attack": "synthhealth attack --full",
+    "quality": "synthhealth quality --config synthhealth.toml",
     "report": "synthhealth report",
     "convert": "synthhealth convert --from out/release --to out/fhir --format fhir --validate",
     "ledger": "synthhealth ledger --config synthhealth.toml",
