@@ -54,12 +54,14 @@ class Category(Part):
 class Number(Part):
     """A bounded numeric column; values outside [low, high] are clipped, then rounded to `precision`.
 
-    A `date` is read as a calendar date and kept as an offset in days from the index date.
+    A `date` is read as a calendar date and kept as an offset in days from the index date. With
+    `bounds` "pay", [low, high] is a generous public range, and narrower bounds are bought.
     """
 
     kind: Literal["integer", "continuous", "date"]
     low: float
     high: float
+    bounds: Literal["public", "pay"] = "public"
     precision: float = Field(default=0.0, ge=0)
     unit: str = ""
     scale: Literal["linear", "log"] = "linear"

@@ -18,7 +18,8 @@ class Slot:
     """One column of the model's patient table: public codes, or a number on a grid that bins will coarsen.
 
     `levels` counts the codes of a category (0 for a number), `missing` says whether an extra
-    last level stands for missing, `ordered` whether neighbouring levels are alike.
+    last level stands for missing, `ordered` whether neighbouring levels are alike, `paid` whether
+    narrower bounds than the grid's are bought.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Slot:
     missing: bool
     ordered: bool
     grid: CellGrid | None = None
+    paid: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,8 @@ def _slot(name: str, column: Category | Number) -> Slot:
         # a binary code is its own order
         ordered = column.kind == "ordinal" and not column.other
         return Slot(name=name, levels=len(column.levels), missing=column.missing, ordered=ordered)
-    return Slot(name=name, levels=0, missing=column.missing, ordered=True, grid=CellGrid.of_number(column))
+    grid, paid = CellGrid.of_number(column), column.bounds == "pay"
+    return Slot(name=name, levels=0, missing=column.missing, ordered=True, grid=grid, paid=paid)
 
 
 def _fine(cohort: Cohort, slot: Slot) -> NDArray[np.int64]:

@@ -11,14 +11,16 @@ from synthhealth.encoding.bins import Bins
 from synthhealth.encoding.layout import Layout
 from synthhealth.generators.codebook import Codebook
 from synthhealth.generators.events.chains import summary_slots
+from synthhealth.generators.paid_bounds import ends_of, narrowed
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
 
 def book_arrays(book: Codebook) -> Arrays:
-    """Edges, densities and favourite digits of every number's bins, by group and place."""
+    """Edges, densities and favourite digits of every number's bins, by group and place; the bounds that were bought."""
     groups = {"attributes": book.attributes, "summaries": book.summaries, "tests": book.tests}
-    return {
+    told: dict[str, NDArray[np.generic]] = {f"bounds.{j}": np.array(ends) for j, ends in ends_of(book.layout).items()}
+    return told | {
         f"{name}.{j}.{part}": values
         for name, group in groups.items()
         for j, bins in enumerate(group)
@@ -29,7 +31,7 @@ def book_arrays(book: Codebook) -> Arrays:
 
 
 def book_of(layout: Layout, arrays: Arrays) -> Codebook:
-    """The codebook whose arrays these are; the layout says which bins there must be.
+    """The codebook whose arrays these are; the layout, that of the schema, says which bins there must be.
 
     Privacy: free; reads no real rows.
     """
@@ -43,6 +45,8 @@ def book_of(layout: Layout, arrays: Arrays) -> Codebook:
             inside=None if inside is None else np.asarray(inside, dtype=np.float64),
         )
 
+    paid = [j for j, slot in enumerate(layout.attributes) if slot.paid]
+    layout = narrowed(layout, {j: (float(low), float(high)) for j in paid for low, high in [arrays[f"bounds.{j}"]]})
     summaries = len(summary_slots(layout)) if layout.tests else 0
     return Codebook(
         layout=layout,

@@ -43,8 +43,9 @@ def digit_charges(layout: Layout, *, share: float, scale: float) -> tuple[Charge
 
 
 def wide_columns(layout: Layout) -> tuple[int, ...]:
-    """Places of the attributes whose cells hold several numbers."""
-    return tuple(j for j, slot in enumerate(layout.attributes) if slot.grid is not None and is_wide(slot.grid))
+    """Places of the attributes whose cells hold several numbers; where bounds are bought, cells are not known yet."""
+    slots = enumerate(layout.attributes)
+    return tuple(j for j, slot in slots if slot.grid is not None and not slot.paid and is_wide(slot.grid))
 
 
 def wide_tests(layout: Layout) -> tuple[int, ...]:

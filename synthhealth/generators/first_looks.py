@@ -20,11 +20,13 @@ from synthhealth.generators.codebook import Codebook, mean_of
 from synthhealth.generators.digit_looks import digit_charges, with_digits
 from synthhealth.generators.events.chains import VALUE_BINS, Summaries, summary_slots
 from synthhealth.generators.looks import Looks
+from synthhealth.generators.paid_bounds import bought, bound_charges
 from synthhealth.generators.table.measure import one_hot_rows
 
 Floats = NDArray[np.float64]
 ATTRIBUTE_BINS = 12
 SHARE_FLOOR = 1e-4
+BOUNDS = 0.5  # the share of bounds that are bought, in that of the one-way tables
 HEADROOM = 1.25
 REPEATS = 1.5
 DIGIT_WEIGHT = 1.5
@@ -55,6 +57,7 @@ def first_charges(
     Privacy: free; reads no rows.
     """
     tests, numeric = len(layout.tests), len(numeric_slots(layout))
+    bounds = bound_charges(layout, share=BOUNDS * one_way, scale=scale)
     columns = len(layout.attributes) + (len(summary_slots(layout)) + tests if tests else 0)
     charges: list[Charge] = []
     if numeric:
@@ -62,7 +65,7 @@ def first_charges(
     if tests:
         charges.append(sum_charge("values", share=values, scale=scale, reads="lab values by test, fine cells"))
     one_ways = table_charge("one-way", share=one_way, tables=columns, scale=scale, reads="the levels of every column")
-    return (*charges, *digit_charges(layout, share=digits, scale=scale), one_ways)
+    return (*bounds, *charges, *digit_charges(layout, share=digits, scale=scale), one_ways)
 
 
 def first_looks(looks: Looks, layout: Layout) -> FirstLooks:
@@ -70,6 +73,7 @@ def first_looks(looks: Looks, layout: Layout) -> FirstLooks:
 
     Privacy: spends the charges of `first_charges`, where the looks are paid ones.
     """
+    layout = bought(looks, layout)
     fine = _fine_tables(looks, layout)
     book = _attribute_book(layout, fine)
     totals, record_sigma, records = np.zeros(0), 0.0, 0.0
