@@ -67,8 +67,8 @@ def test_bought_bounds_are_one_charge_before_all_others_and_public_ones_are_none
         terms = {"grids": 0.3, "digits": 0.2, "values": 0.4, "one_way": 0.3, "scale": 2.0}
         return [charge.name for charge in first_charges(Layout.of(schema), **terms)]
 
-    assert names(SCHEMA) == ["grids", "values", "one-way"]
-    assert names(PAID) == ["bounds", "grids", "values", "one-way"]
+    assert names(SCHEMA) == ["grids", "values", "digits", "value digits", "one-way"]
+    assert names(PAID) == ["bounds", "grids", "values", "value digits", "one-way"]
     charge = first_charges(Layout.of(PAID), grids=0.3, digits=0.2, values=0.4, one_way=0.3, scale=2.0)[0]
     assert charge.event == DiscreteGaussian(sigma=2.0 * np.sqrt(2 / (2 * 0.15)), count=2)
 
