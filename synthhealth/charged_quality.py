@@ -136,7 +136,8 @@ def _mean(group: float, total: float, sigma: float, mine: Floats) -> tuple[float
 
 
 def _finding(one: Question, difference: float, error: float) -> Finding:
-    low, value, high = (one.spoken(difference + side * NORMAL * error) for side in (-1, 0, 1))
+    # three digits: the noise leaves no more to be said
+    low, value, high = (float(f"{one.spoken(difference + side * NORMAL * error):.3g}") for side in (-1, 0, 1))
     interval = Interval(low=low, high=high, method="noise and sampling together, normal")
     return Finding(
         family=Family.FIDELITY,
