@@ -73,7 +73,7 @@ def benchmark(
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
-    """The scoreboard: engines by epsilon on one cohort, beside fresh real patients; the answer stays inside."""
+    """The scoreboard: engines by epsilon on one cohort, beside real patients; the answer stays inside."""
     from synthhealth.benchmark import page
     from synthhealth.benchmarking import run_benchmark
     from synthhealth.progress import shown

@@ -1,1 +1,1 @@
-"""The scoreboard: engines by epsilon on one cohort, beside fresh real patients and whatever other generators wrote."""
+"""The scoreboard: engines by epsilon on one cohort, beside real patients and whatever other generators wrote."""

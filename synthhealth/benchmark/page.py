@@ -28,7 +28,7 @@ def _benchmarked(result: Benchmarked) -> RenderableType:
 
 def _title(line: Line) -> str:
     if line.name == FLOOR:
-        return "fresh real patients"
+        return "real patients"
     if not line.private:
         return f"{line.name} UNSAFE"
     return line.name if line.epsilon is None else f"{line.name} {line.epsilon:g}"

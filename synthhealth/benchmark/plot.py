@@ -29,7 +29,7 @@ def draw_scoreboard(result: Benchmarked) -> str:
                 _series(axis, [line for line in result.lines if line.name == name], figure, mark)
             floor = next(line.figures[figure] for line in result.lines if line.name == FLOOR)
             if floor is not None:
-                axis.axhline(floor, color="0.3", linestyle=":", label="fresh real patients" if place == 0 else None)
+                axis.axhline(floor, color="0.3", linestyle=":", label="real patients" if place == 0 else None)
             axis.set_title(figure, loc="left")
             axis.spines[["top", "right"]].set_visible(b=False)
         page.suptitle(
