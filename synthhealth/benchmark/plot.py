@@ -24,12 +24,15 @@ def draw_scoreboard(result: Benchmarked) -> str:
         page = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
         axes = page.subplots(rows, _COLUMNS).ravel()
         names = list(dict.fromkeys(line.name for line in result.lines if line.name != FLOOR))
+        epsilons = sorted({line.epsilon for line in result.lines if line.epsilon is not None})
         for place, (figure, axis) in enumerate(zip(MEANINGS, axes, strict=True)):
             for mark, name in enumerate(names):
                 _series(axis, [line for line in result.lines if line.name == name], figure, mark)
             floor = next(line.figures[figure] for line in result.lines if line.name == FLOOR)
             if floor is not None:
                 axis.axhline(floor, color="0.3", linestyle=":", label="real patients" if place == 0 else None)
+            axis.set_ylim(bottom=0)  # distances are read by their length
+            axis.set_xticks(epsilons, [f"{epsilon:g}" for epsilon in epsilons])
             axis.set_title(figure, loc="left")
             axis.spines[["top", "right"]].set_visible(b=False)
         page.suptitle(
