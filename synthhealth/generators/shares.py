@@ -19,7 +19,7 @@ class Shares:
     values: float = 0.05
     one_way: float = 0.07
     moments: float = 0.28
-    value_moments: float = 0.24
+    value_moments: float = 0.30
     gaps: float = 0.04
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # a plan needs the charges alone, and torch takes seconds to 
     from synthhealth.generators.vae.episodes import Episodes
 
 COUNT_SHARE = 0.03
-STEP_SHARE = 0.04
+STEP_SHARE = 0.03
 PANEL_STEPS = 4
 TIE_STEPS = 2
 MATCH_ROUNDS = 5
