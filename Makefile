@@ -17,7 +17,7 @@ IN_THE_KILL_TABLE := $(foreach test,test_mutants.py::test_a_break_of_a_whole_fit
 	test_privacy_mutants.py::test_a_named_test_notices_the_break,--deselect tests/audit/$(test))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types imports pytest audit bench bench-attacks bench-noise look oracle docs clean
+.PHONY: help demo test lint format types imports pytest audit bench bench-attacks bench-generator bench-noise look oracle docs clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -53,6 +53,9 @@ bench: $(VENV)/dev.ready ## ratios side by side, written to docs/benchmarks.md (
 
 bench-attacks: $(VENV)/dev.ready ## planted leaks and fresh patients before the attack suite; ICU=folder adds PhysioNet 2012
 	PYTHONPATH=tests $(BIN)/python -m bench.attacks $(if $(ICU),--icu $(ICU)) $(ARGS)
+
+bench-generator: $(VENV)/dev.ready ## engines by epsilon, ablations and sizes, seed by seed (ARGS names sections; ICU=folder)
+	PYTHONPATH=tests $(BIN)/python -m bench.generator $(if $(ICU),--icu $(ICU)) $(ARGS)
 
 bench-noise: $(VENV)/dev.ready ## what lattice noise and secret sampling cost beside the training steps that they are in
 	PYTHONPATH=tests $(BIN)/python -m bench.noise $(ARGS)

@@ -1,0 +1,141 @@
+"""Measures the engines on real and simulated patients, seed by seed, and prints medians; see `make bench-generator`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+from bench.generator_cohorts import Split, icu_split, nafld_split, nafld_table_split, simulated_split, wide_figures
+
+from evaluation.benchmark_metrics import BenchmarkFigures, benchmark_figures
+from privacy.budget import Budget
+from privacy.cohort import Cohort
+from privacy.gate import Gate
+from privacy.ledger import Ledger
+from privacy.plan import calibrate
+from synthhealth.engines import make_engine
+from synthhealth.generators import first_looks
+from synthhealth.generators.protocol import EngineName, quiet
+from synthhealth.generators.table import measure
+from synthhealth.generators.vae import engine as vae
+
+ABLATIONS: dict[str, tuple[tuple[object, str, object], ...]] = {
+    "as it is": (),
+    "no latent": ((vae, "FIRST_LOADING", 0.0),),
+    "no ties": ((vae, "TIE_STEPS", 0),),
+    "two panel steps": ((vae, "PANEL_STEPS", 2),),
+    "no count first": ((vae, "match_panels", lambda heads, *_a, **_k: heads.panels),),
+    "no last rates": ((vae, "match_rates", lambda heads, *_a, **_k: heads.panels),),
+    "steps of half the share": ((vae, "STEP_SHARE", 0.015),),
+    "steps of twice the share": ((vae, "STEP_SHARE", 0.06),),
+    "no digits": ((first_looks, "with_digits", lambda _looks, book, **_k: book),),
+    "outcomes like the rest": ((measure, "OUTCOME_WEIGHT", 1.0),),
+}
+
+
+def main() -> int:
+    """Every section that was asked for; rows go to standard output as they come, medians after them."""
+    asked = _asked()
+    sections: dict[str, Callable[[], Iterator[dict[str, object]]]] = {
+        "icu": lambda: _engines(icu_split(asked.icu), asked, benchmark),
+        "nafld": lambda: _engines(nafld_split(), asked, benchmark),
+        "nafld-table": lambda: _engines(nafld_table_split(), asked, wide_figures),
+        "ablation": lambda: _ablations(icu_split(asked.icu), asked),
+        "size": lambda: _sizes(asked),
+    }
+    for name in asked.sections:
+        rows = []
+        for row in sections[name]():
+            print(json.dumps({"section": name, **row}), flush=True)
+            rows.append(row)
+        print(_medians(rows))
+    return 0
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="+", choices=["icu", "nafld", "nafld-table", "ablation", "size"])
+    parser.add_argument("--icu", type=Path, help="folder with the two tables of PhysioNet 2012")
+    parser.add_argument("--engines", nargs="+", default=["vae", "marginal"], choices=["vae", "marginal", "vae-dpsgd"])
+    parser.add_argument("--epsilons", nargs="+", type=float, default=[1.0, 3.0, 8.0])
+    parser.add_argument("--sizes", nargs="+", type=int, default=[1_000, 5_000, 20_000])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", default=list(ABLATIONS), choices=list(ABLATIONS))
+    return parser.parse_args()
+
+
+def benchmark(split: Split, synthetic: Cohort) -> dict[str, float]:
+    """The figures of `synthhealth benchmark`."""
+    found = benchmark_figures(split.train, split.holdout, synthetic)
+    return {field.name: float(getattr(found, field.name)) for field in fields(BenchmarkFigures)}
+
+
+Measure = Callable[[Split, Cohort], dict[str, float]]
+
+
+def _fitted(split: Split, engine: EngineName, epsilon: float, seed: int, measure_it: Measure) -> dict[str, object]:
+    begin, clock = time.process_time(), time.monotonic()
+    budget, size = Budget(epsilon=epsilon, delta=split.delta), split.cohort_size
+    made = make_engine(engine, split.train.schema, budget, cohort_size=size, seed=seed)
+    plan = calibrate(budget, made.charges, cohort_size=size)
+    model = made.fit(Gate(split.train, Ledger(plan)), quiet)
+    spent = {"cpu_seconds": time.process_time() - begin, "seconds": time.monotonic() - clock}
+    figures = measure_it(split, model.sample(len(split.train), seed + 7))
+    return {"engine": engine, "epsilon": epsilon, "seed": seed, **spent, **figures}
+
+
+def _engines(split: Split, asked: argparse.Namespace, measure_it: Measure) -> Iterator[dict[str, object]]:
+    yield {"engine": "real patients", "epsilon": 0.0, "seed": 0, **measure_it(split, split.holdout)}
+    for epsilon in asked.epsilons:
+        for engine in asked.engines:
+            for seed in range(asked.seeds):
+                yield _fitted(split, engine, epsilon, seed, measure_it)
+
+
+def _ablations(split: Split, asked: argparse.Namespace) -> Iterator[dict[str, object]]:
+    for name in asked.only:
+        with ExitStack() as stack:
+            for place, attribute, value in ABLATIONS[name]:
+                stack.enter_context(patch.object(place, attribute, value))
+            for epsilon in asked.epsilons:
+                for seed in range(asked.seeds):
+                    yield {**_fitted(split, "vae", epsilon, seed, benchmark), "engine": name}
+
+
+def _sizes(asked: argparse.Namespace) -> Iterator[dict[str, object]]:
+    for size in asked.sizes:
+        split = simulated_split(size)
+        for epsilon in asked.epsilons:
+            for engine in asked.engines:
+                for seed in range(asked.seeds):
+                    yield {**_fitted(split, engine, epsilon, seed, benchmark), "engine": f"{engine}, {size:,} patients"}
+
+
+def _medians(rows: list[dict[str, object]]) -> str:
+    """Medians with the range of the seeds, a line an engine and epsilon."""
+    groups: dict[tuple[str, float], list[dict[str, object]]] = {}
+    for row in rows:
+        groups.setdefault((str(row["engine"]), float(str(row["epsilon"]))), []).append(row)
+    names = [name for name in rows[-1] if name not in ("engine", "epsilon", "seed", "seconds")]
+    lines = [f"| engine | epsilon | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+    for (engine, epsilon), group in groups.items():
+        cells = []
+        for name in names:
+            values = [float(str(row[name])) for row in group if name in row]
+            digits = 0 if name == "cpu_seconds" else 3
+            span = f" ({min(values):.{digits}f} to {max(values):.{digits}f})" if len(values) > 1 else ""
+            cells.append(f"{np.median(values):.{digits}f}{span}" if values else "")
+        lines.append(f"| {engine} | {epsilon:g} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
