@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -193,7 +194,7 @@ def _unknown(layer: nn.Module, inputs: tuple[Tensor, ...], back: Tensor) -> Rows
 
 def _records(table: Tensor) -> Tensor:
     """[n, .., width] as [n, K, width]."""
-    return table.reshape(len(table), -1 if len(table) else 1, table.shape[-1])
+    return table.reshape(len(table), math.prod(table.shape[1:-1]), table.shape[-1])
 
 
 def _path(into: Tensor, back: Tensor, *, bias: bool) -> Tensor:

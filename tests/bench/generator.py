@@ -31,7 +31,7 @@ JUDGED_BY_THE_HOLDOUT = ("tstr", "two_sample", "one_way", "two_way", "three_way"
 ABLATIONS: dict[str, tuple[tuple[object, str, object], ...]] = {
     "as it is": (),
     "no latent": ((vae, "FIRST_LOADING", 0.0),),
-    "no ties": ((vae, "TIE_STEPS", 0),),
+    "no ties": ((vae, "TIES_PAY", np.inf),),
     "two panel steps": ((vae, "PANEL_STEPS", 2),),
     "no count first": ((vae, "match_panels", lambda heads, *_a, **_k: heads.panels),),
     "no last rates": ((vae, "match_rates", lambda heads, *_a, **_k: heads.panels),),

@@ -36,6 +36,7 @@ COUNT_SHARE = 0.03
 STEP_SHARE = 0.03
 PANEL_STEPS = 4
 TIE_STEPS = 2
+TIES_PAY = 10_000
 MATCH_ROUNDS = 5
 KEPT = 0.5
 LATENT = 2
@@ -45,23 +46,27 @@ VALUE_ROUNDS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaeEngine:
-    """The measured teacher, then private steps on the event decoder; `enter` opens the room in which they are taken."""
+    """The measured teacher, then private steps on the event decoder; `enter` opens the room in which they are taken.
+
+    `tie_steps` of them go to what ties tests together; where noise would cover that, none.
+    """
 
     schema: Schema
     shares: Shares
     seed: int
     name: str = "vae"
     private: bool = True
+    tie_steps: int = TIE_STEPS
     enter: Callable[[Gate, str], Room] = Training.enter
 
     @staticmethod
     def of(schema: Schema, budget: Budget, cohort_size: int, seed: int) -> VaeEngine:
-        """The engine with its default shares.
+        """The engine with its default shares; steps on ties only from TIES_PAY patients at epsilon 1 on.
 
         Privacy: free; reads no rows.
         """
-        _ = budget, cohort_size
-        return VaeEngine(schema=schema, shares=Shares(), seed=seed)
+        pays = budget.epsilon * cohort_size >= TIES_PAY
+        return VaeEngine(schema=schema, shares=Shares(), seed=seed, tie_steps=TIE_STEPS if pays else 0)
 
     def charges(self, scale: float) -> tuple[Charge, ...]:
         """The measured part, and one count of panels and the private steps for schemas with tests.
@@ -73,7 +78,7 @@ class VaeEngine:
         if not layout.tests:
             return measured
         counts, reads = "tests that come together, and again", "all draws of every patient"
-        steps = PANEL_STEPS + TIE_STEPS
+        steps = PANEL_STEPS + self.tie_steps
         return (
             *measured,
             sum_charge("panel counts", share=COUNT_SHARE, scale=scale, reads=counts),
@@ -85,13 +90,11 @@ class VaeEngine:
 
         Privacy: spends the charges.
         """
-        from synthhealth.generators.vae.encoder import asleep
-        from synthhealth.generators.vae.ties import TieBelief, tie_step
         from synthhealth.generators.vae.wake import panel_prior, panel_step
 
         layout = Layout.of(self.schema)
         rng = public(self.seed, "vae", "fit")
-        steps = 2 + PANEL_STEPS + VALUE_ROUNDS + TIE_STEPS if layout.tests else 1
+        steps = 2 + PANEL_STEPS + VALUE_ROUNDS + self.tie_steps if layout.tests else 1
         progress("patient table", 0, steps)
         teacher = learn(gate, layout, rng)
         if not layout.tests:
@@ -113,19 +116,37 @@ class VaeEngine:
         for k in range(VALUE_ROUNDS):
             progress("values", 2 + PANEL_STEPS + k, steps)
             heads = refit_values(teacher, heads, sketch, rng)
+        if self.tie_steps:
+            heads = self._tied(training, teacher, heads, sketch, rng, progress)
+        progress("ties", steps, steps)
+        return Fitted(book=teacher.book, decoder=teacher.decoder, heads=heads)
+
+    def _tied(
+        self,
+        training: Room,
+        teacher: Teacher,
+        heads: Heads,
+        sketch: Sketch,
+        rng: np.random.Generator,
+        progress: Progress,
+    ) -> Heads:
+        """The heads after the private steps on what ties a patient's tests together."""
+        from synthhealth.generators.vae.encoder import asleep
+        from synthhealth.generators.vae.ties import TieBelief, tie_step
+
         belief = TieBelief.of(heads)
         # a latent that moves nothing gathers nothing: it starts with small random loadings
         loading = FIRST_LOADING * rng.normal(size=heads.panels.loading.shape)
         heads = replace(heads, panels=replace(heads.panels, loading=loading))
-        for k in range(TIE_STEPS):
-            progress("ties", 2 + PANEL_STEPS + VALUE_ROUNDS + k, steps)
+        done = 2 + PANEL_STEPS + VALUE_ROUNDS
+        for k in range(self.tie_steps):
+            progress("ties", done + k, done + self.tie_steps)
             dreamt = _dreamt(sketch, heads, rng)
             encoder = asleep(dreamt, heads)
             real = encoder.encode(_real(training.rows, teacher, heads), heads)
             dreamt = encoder.encode(dreamt, heads)
             heads, belief = tie_step(training, heads, real, dreamt, belief, patients=teacher.patients)
-        progress("ties", steps, steps)
-        return Fitted(book=teacher.book, decoder=teacher.decoder, heads=heads)
+        return heads
 
 
 def restore(schema: Schema, state: ModelState) -> Model:
