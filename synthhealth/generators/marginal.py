@@ -135,5 +135,6 @@ def refit_values(teacher: Teacher, heads: Heads, sketch: Sketch, rng: np.random.
     Privacy: free; post-processing.
     """
     assert teacher.values is not None  # noqa: S101  # only called for schemas with tests
-    contexts = dream(sketch, heads, rng).contexts(len(teacher.book.tests))
-    return replace(heads, values=fit_values(heads.values, teacher.values, contexts))
+    dreamt = dream(sketch, heads, rng)
+    contexts, push = dreamt.contexts(len(teacher.book.tests)), dreamt.push(heads.values)
+    return replace(heads, values=fit_values(heads.values, teacher.values, contexts, push))

@@ -68,6 +68,29 @@ class Dream:
         counts = np.bincount(index, minlength=tests * (VALUE_BINS + 1) * LEVELS)
         return counts.reshape(tests, VALUE_BINS + 1, LEVELS) / max(self.draws.patients, 1)
 
+    def push(self, head: ValueHead) -> Floats:
+        """By how much the other tests of a draw tilt each test, standard deviation over its values, [T]."""
+        if not head.cross.any():
+            return np.zeros(len(head.width))
+        found = surprises(self.draws, self.chains, head) @ np.tril(head.cross, -1).T
+        held = self.draws.bits
+        count = np.maximum(held.sum(axis=0), 1)
+        return np.asarray(np.sqrt((found**2 * held).sum(axis=0) / count))
+
+
+def surprises(draws: Draws, chains: Chains, head: ValueHead) -> Floats:
+    """How far each value lies from what its own past would have it, in tilts, 0 for no value, [d, T].
+
+    Privacy: internal only, when the draws are real; a per-patient map.
+    """
+    logits = context_logits(head)
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    expected = np.einsum("tulv,tv->tul", odds / odds.sum(axis=-1, keepdims=True), head.tilt)
+    level = np.minimum(chains.level[draws.record_owner, draws.test], LEVELS - 1)
+    found = np.zeros(draws.bits.shape)
+    found[draws.draw, draws.test] = head.tilt[draws.test, chains.bin] - expected[draws.test, chains.last, level]
+    return found
+
 
 def dream(sketch: Sketch, heads: Heads, rng: np.random.Generator, *, values: bool = True) -> Dream:
     """Draws and values for every patient of `sketch`; without `values` all bins are 0.

@@ -28,6 +28,7 @@ MISFIT = 0.01
 RIDGE = 3.0
 NEWTON_STEPS = 40
 RAKING_ROUNDS = 40
+TILT_POINTS, TILT_WEIGHTS = np.array([-(3**0.5), 0.0, 3**0.5]), np.array([1, 4, 1]) / 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,18 +109,20 @@ def start_values(head: ValueHead, moments: ValueMoments) -> ValueHead:
     return head
 
 
-def fit_values(head: ValueHead, moments: ValueMoments, contexts: Floats) -> ValueHead:
+def fit_values(head: ValueHead, moments: ValueMoments, contexts: Floats, push: Floats | None = None) -> ValueHead:
     """The head of largest entropy that meets the noisy moments, ridged by their noise.
 
     `contexts` [T, V + 1, LEVELS] are dreamt counts a patient of (last bin, level); the last bins
-    are raked to the noisy shares first, since a head fitted on unraked dreams drifts away.
+    are raked to the noisy shares first, since a head fitted on unraked dreams drifts away. `push`
+    [T] is the standard deviation by which other tests of the draw tilt a test: with it the head
+    meets the moments on average over that tilt, taken as normal, and not before it.
 
     Privacy: free; post-processing.
     """
     alike = ValueHead.blank(head.width)
     for t, width in enumerate(head.width):
         bins, sigma = int(width), float(moments.sigma[t])
-        basis = head.basis[t, :bins]
+        basis, tilt = head.basis[t, :bins], head.tilt[t, :bins] * (0.0 if push is None else float(push[t]))
         first, later = _positive(moments.first[t, :bins], sigma), _positive(moments.later[t, :bins], sigma)
         level = contexts[t, VALUE_BINS] + 1e-3 * max(contexts[t, VALUE_BINS].sum(), 1e-6) / LEVELS
         joint = _rake(contexts[t, :bins], (first + later) / (first + later).sum() * later.sum())
@@ -129,8 +132,7 @@ def fit_values(head: ValueHead, moments: ValueMoments, contexts: Floats) -> Valu
         ):
             scale = _narrowed(_weights()[FIRST:] if is_later else _weights()[:FIRST], bins)
             weights = _dual(
-                features,
-                context,
+                *_tilted(features, context, tilt),
                 np.append(shares, table[t, VALUE_BINS:]),
                 np.sqrt((sigma / scale) ** 2 + (MISFIT * shares.sum()) ** 2),
                 alike.weights_of(t, later=is_later),
@@ -161,15 +163,25 @@ def _rake(contexts: Floats, last: Floats) -> Floats:
     return np.asarray(joint * (last / joint.sum(axis=1))[:, None])
 
 
-def _dual(features: Floats, context: Floats, target: Floats, sigma: Floats, prior: Floats) -> Floats:
-    """Minimise sum_c context_c logsumexp(features_c w) - w.target + RIDGE sum(sigma^2 (w - prior)^2) / 2.
+def _tilted(features: Floats, context: Floats, tilt: Floats) -> tuple[Floats, Floats, Floats]:
+    """Features, weights and offsets [contexts, V] of each context at three points of a normal tilt (Gauss-Hermite)."""
+    if not tilt.any():
+        return features, context, np.zeros(features.shape[:2])
+    count = len(context)
+    offset = np.repeat(TILT_POINTS, count)[:, None] * tilt
+    return np.tile(features, (len(TILT_POINTS), 1, 1)), np.repeat(TILT_WEIGHTS, count) * np.tile(context, 3), offset
 
-    `features` [contexts, V, p], `context` [contexts], `target`, `sigma` and `prior` [p]; Newton steps.
+
+def _dual(features: Floats, context: Floats, offset: Floats, target: Floats, sigma: Floats, prior: Floats) -> Floats:
+    """Minimise sum_c context_c logsumexp(features_c w + offset_c) - w.target + RIDGE sum(sigma^2 (w - prior)^2) / 2.
+
+    `features` [contexts, V, p], `context` [contexts], `offset` [contexts, V], `target`, `sigma` and
+    `prior` [p]; Newton steps.
     """
     w = prior.copy()
     ridge = RIDGE * sigma**2
     scale = max(float(context.sum()), 1e-12)
-    value, chances = _dual_value(features, context, target, ridge, w, prior)
+    value, chances = _dual_value(features, context, offset, target, ridge, w, prior)
     for _ in range(NEWTON_STEPS):
         mean = np.einsum("cv,cvp->cp", chances, features)
         slope = context @ mean - target + ridge * (w - prior)
@@ -181,7 +193,7 @@ def _dual(features: Floats, context: Floats, target: Floats, sigma: Floats, prio
             break
         size = 1.0
         while size > 1e-4:  # noqa: PLR2004  # a shorter step gains nothing
-            trial, tried = _dual_value(features, context, target, ridge, w + size * step, prior)
+            trial, tried = _dual_value(features, context, offset, target, ridge, w + size * step, prior)
             if trial < value - 1e-4 * size * gain:
                 break
             size /= 2
@@ -190,9 +202,9 @@ def _dual(features: Floats, context: Floats, target: Floats, sigma: Floats, prio
 
 
 def _dual_value(
-    features: Floats, context: Floats, target: Floats, ridge: Floats, w: Floats, prior: Floats
+    features: Floats, context: Floats, offset: Floats, target: Floats, ridge: Floats, w: Floats, prior: Floats
 ) -> tuple[float, Floats]:
-    logits = features @ w
+    logits = features @ w + offset
     top = logits.max(axis=1, keepdims=True)
     odds = np.exp(logits - top)
     total = odds.sum(axis=1, keepdims=True)

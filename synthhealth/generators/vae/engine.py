@@ -146,7 +146,8 @@ class VaeEngine:
             real = encoder.encode(_real(training.rows, teacher, heads), heads)
             dreamt = encoder.encode(dreamt, heads)
             heads, belief = tie_step(training, heads, real, dreamt, belief, patients=teacher.patients)
-        return heads
+        # what the ties add to a value's spread is taken off its own
+        return refit_values(teacher, heads, sketch, rng)
 
 
 def restore(schema: Schema, state: ModelState) -> Model:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from synthhealth.encoding.draws import Draws, places
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
-from synthhealth.generators.events.dream import context_logits
+from synthhealth.generators.events.dream import surprises
 from synthhealth.generators.events.panel_moments import PanelInputs
 from synthhealth.generators.events.values import KERNEL, LEVEL_BASIS, ValueHead, last_kernel, level_kernel
 
@@ -42,19 +42,11 @@ class Episodes:
 
         Privacy: internal only, when the draws are real; a per-patient map.
         """
-        logits = context_logits(values)
-        odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        expected = np.einsum("tulv,tv->tul", odds / odds.sum(axis=-1, keepdims=True), values.tilt)
-        level = np.minimum(chains.level[draws.record_owner, draws.test], LEVELS - 1)
-        surprise = np.zeros(draws.bits.shape)
-        surprise[draws.draw, draws.test] = (
-            values.tilt[draws.test, chains.bin] - expected[draws.test, chains.last, level]
-        )
         return Episodes(
             draws=draws,
             chains=chains,
             panels=PanelInputs.of(draws, panel_size, chains.level, steps),
-            surprise=surprise,
+            surprise=surprises(draws, chains, values),
             latent=latent,
         )
 
