@@ -21,11 +21,12 @@ from synthhealth.generators.events.values import ValueHead
 from synthhealth.generators.first_looks import clip_norm, first_looks
 from synthhealth.generators.looks import PaidLooks
 from synthhealth.generators.table.decoder import Decoder, fit_decoder
-from synthhealth.generators.table.measure import noisy_moments, pair_weights, score_table
+from synthhealth.generators.table.measure import lost_to_clipping, noisy_moments, pair_weights, score_rows, score_table
 
 Floats = NDArray[np.float64]
 RARE_POWER = 0.25
 RARE_CAP = 4.0
+UNCLIPPING_ROUNDS, UNCLIPPING_DREAMS = 2, 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,10 @@ def learn(gate: Gate, layout: Layout, rng: np.random.Generator) -> Teacher:
     weights = pair_weights(scores, book.columns)
     moments = noisy_moments(gate, "moments", book.code, scores, weights=weights, patients=patients)
     decoder = fit_decoder(shares, scores, moments, rng)
+    for _ in range(UNCLIPPING_ROUNDS):
+        codes, _ = decoder.sample(UNCLIPPING_DREAMS, rng)
+        whole = moments.values + lost_to_clipping(score_rows(codes, scores), weights)
+        decoder = fit_decoder(shares, scores, replace(moments, values=whole), rng)
     teacher = Teacher(
         book=book,
         decoder=decoder,
