@@ -181,11 +181,12 @@ def problem(seed: int) -> tuple[Floats, Floats, Floats, Floats, Floats]:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_dual_stops_where_its_slope_is_zero(seed: int):
     features, context, target, sigma, prior = problem(seed)
-    found = value_moments._dual(features, context, target, sigma, prior)
+    offset = np.random.default_rng(seed).normal(scale=0.3, size=features.shape[:2])
+    found = value_moments._dual(features, context, offset, target, sigma, prior)
     ridge = value_moments.RIDGE * sigma**2
 
     def value(weights: Floats) -> float:
-        return value_moments._dual_value(features, context, target, ridge, weights, prior)[0]
+        return value_moments._dual_value(features, context, offset, target, ridge, weights, prior)[0]
 
     step = 1e-5
     slope = [(value(found + step * one) - value(found - step * one)) / (2 * step) for one in np.eye(len(found))]
@@ -198,22 +199,25 @@ def test_the_dual_stops_where_its_slope_is_zero(seed: int):
 
 def test_the_dual_without_noise_meets_the_target_and_with_much_stays_at_the_prior():
     features, context, target, sigma, prior = problem(1)
-    found = value_moments._dual(features, context, target, 1e-4 * sigma, prior)
+    offset = np.zeros(features.shape[:2])
+    found = value_moments._dual(features, context, offset, target, 1e-4 * sigma, prior)
     met = context @ np.einsum("cv,cvp->cp", softmax(features @ found), features)
     assert np.allclose(met, target, atol=1e-3 * context.sum())
-    assert np.allclose(value_moments._dual(features, context, target, 1e4 * sigma, prior), prior, atol=1e-4)
+    assert np.allclose(value_moments._dual(features, context, offset, target, 1e4 * sigma, prior), prior, atol=1e-4)
 
 
 @pytest.mark.parametrize("target", [0.0, 1e4, -1e4])
 def test_the_dual_survives_targets_that_no_head_can_meet(target: float):
     features, context, _, sigma, prior = problem(2)
-    found = value_moments._dual(features, context, np.full(len(prior), target), sigma, prior)
+    offset = np.zeros(features.shape[:2])
+    found = value_moments._dual(features, context, offset, np.full(len(prior), target), sigma, prior)
     assert np.isfinite(found).all()
 
 
 def test_the_dual_survives_contexts_that_never_come():
     features, context, target, sigma, prior = problem(2)
-    assert np.isfinite(value_moments._dual(features, 0 * context, 0 * target, sigma, prior)).all()
+    offset = np.zeros(features.shape[:2])
+    assert np.isfinite(value_moments._dual(features, 0 * context, offset, 0 * target, sigma, prior)).all()
 
 
 # --- fitting ------------------------------------------------------------------------------------------------------
@@ -270,3 +274,26 @@ def test_fitting_ends_well_whatever_few_patients_and_noise_say(
     for t, bins in enumerate(width.tolist()):
         assert chances[t, :bins, :, bins:].max(initial=0) < 1e-6
         assert chances[t, VALUE_BINS, :, bins:].max(initial=0) < 1e-6
+
+
+def test_under_a_tilt_the_moments_are_met_on_average_over_it():
+    features, context, target, sigma, prior = problem(1)
+    tilt = np.linspace(-1.0, 1.0, 5)
+    wide, spread, offset = value_moments._tilted(features, context, tilt)
+    assert spread.sum() == pytest.approx(context.sum())
+    found = value_moments._dual(wide, spread, offset, target, 1e-4 * sigma, prior)
+    # against a fine normal grid in place of three points
+    points = np.random.default_rng(0).normal(size=4_000)
+    met = np.zeros(len(target))
+    for point in points:
+        met += context @ np.einsum("cv,cvp->cp", softmax(features @ found + point * tilt), features) / len(points)
+    alone = context @ np.einsum("cv,cvp->cp", softmax(features @ found), features)
+    assert np.abs(met - target).max() < 0.3 * np.abs(alone - target).max()
+
+
+def test_without_a_tilt_nothing_is_spread():
+    features, context, *_ = problem(1)
+    same, weights, offset = value_moments._tilted(features, context, np.zeros(5))
+    assert same is features
+    assert weights is context
+    assert not offset.any()

@@ -17,7 +17,15 @@ from privacy.cohort import Cohort
 from privacy.events import Gaussian
 from privacy.lattice import lattice_step
 from synthhealth.generators.table.features import Scores
-from synthhealth.generators.table.measure import Column, noisy_moments, one_hot_rows, pair_weights, score_table
+from synthhealth.generators.table.measure import (
+    Column,
+    lost_to_clipping,
+    moment_norm,
+    noisy_moments,
+    one_hot_rows,
+    pair_weights,
+    score_table,
+)
 
 Floats = NDArray[np.float64]
 COLUMNS = (
@@ -152,3 +160,25 @@ def test_scores_stand_for_every_column_of_any_schema(data: st.DataObject):
     told = score_table(tuple(rng.dirichlet(np.ones(column.levels)) for column in columns), columns)
     assert [len(score.table) for score in told] == [column.levels for column in columns]
     assert pair_weights(told, columns).shape == (sum(score.count for score in told),) * 2
+
+
+def test_what_clipping_takes_is_the_clipped_look_less_the_whole():
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(400, 4)) * rng.gamma(1.0, 1.0, (400, 1))
+    weights = np.triu(rng.uniform(0.5, 3.0, (4, 4)), 1)
+    weights += weights.T
+    clipped = np.zeros((4, 4))
+    for row in rows:
+        products = np.outer(row, row)
+        length = np.sqrt((np.triu(weights * products, 1) ** 2).sum())
+        clipped += products * min(1.0, moment_norm(weights) / length) / len(rows)
+    lost = lost_to_clipping(rows, weights)
+    assert np.allclose(lost, rows.T @ rows / len(rows) - clipped)
+    assert np.abs(lost).max() > 0.1
+
+
+def test_short_vectors_lose_nothing():
+    rows = np.random.default_rng(1).uniform(-0.9, 0.9, (50, 4))
+    weights = 1.0 - np.eye(4)
+    assert not lost_to_clipping(rows, weights).any()
+    assert lost_to_clipping(rows[:0], weights).shape == (4, 4)

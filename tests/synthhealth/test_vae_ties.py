@@ -10,10 +10,14 @@ import torch
 from learnt_parts import dreamt_by, heads_of, room_for, sketch_of
 from numpy.typing import NDArray
 
+from privacy.budget import Budget
 from privacy.errors import BudgetError
+from privacy.events import SampledGaussian
 from synthhealth.generators import training as room_module
 from synthhealth.generators.events.dream import Heads, Sketch
+from synthhealth.generators.simulator import simulated_schema
 from synthhealth.generators.vae.encoder import asleep
+from synthhealth.generators.vae.engine import PANEL_STEPS, TIE_STEPS, VaeEngine
 from synthhealth.generators.vae.episodes import Batch, Episodes
 from synthhealth.generators.vae.ties import TieBelief, cross_curvature, tie_step
 from synthhealth.generators.vae.wake import EventDecoder, gradient_blocks
@@ -157,3 +161,15 @@ def test_a_cross_terms_curvature_is_the_second_derivative():
         for s in range(t):
             second = (value(t, s, step) - 2 * value(t, s, 0.0) + value(t, s, -step)) / step**2
             assert -second == pytest.approx(bends[t][s, s], abs=1e-4)
+
+
+def test_where_noise_would_cover_ties_nothing_is_spent_on_them():
+    schema = simulated_schema(2_000)
+    steps = []
+    for epsilon in (1.0, 8.0):
+        engine = VaeEngine.of(schema, Budget(epsilon=epsilon, delta=1e-6), 2_000, 0)
+        event = engine.charges(1.0)[-1].event
+        assert isinstance(event, SampledGaussian)
+        steps.append(event.steps)
+        assert engine.tie_steps == event.steps - PANEL_STEPS
+    assert steps == [PANEL_STEPS, PANEL_STEPS + TIE_STEPS]

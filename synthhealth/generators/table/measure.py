@@ -17,7 +17,7 @@ from synthhealth.generators.table.features import Scores
 
 Floats = NDArray[np.float64]
 Coder = Callable[[Cohort], NDArray[np.int64]]
-OUTCOME_WEIGHT = 2.0
+OUTCOME_WEIGHT = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
