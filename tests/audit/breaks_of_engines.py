@@ -13,17 +13,22 @@ from numpy.typing import NDArray
 
 from privacy.cohort import Cohort
 from privacy.gate import Gate
+from privacy.mechanisms import NoisyTable, Query
 from privacy.schema import Number, Schema
 from synthhealth.encoding.draws import Draws
 from synthhealth.generators import bookkeeping, marginal
 from synthhealth.generators.dpsgd import encoder, learning, network
 from synthhealth.generators.dpsgd.batch import Batch
 from synthhealth.generators.dpsgd.network import Network
+from synthhealth.generators.events.dream import Heads
 from synthhealth.generators.fitted import Fitted
+from synthhealth.generators.looks import ExactLooks, PaidLooks
 from synthhealth.generators.marginal import MarginalEngine
 from synthhealth.generators.protocol import Model, ModelState, Progress
 from synthhealth.generators.training import Gradients, Room, Training
-from synthhealth.generators.vae import wake
+from synthhealth.generators.vae import ties, wake
+from synthhealth.generators.vae.episodes import Batch as EpisodeBatch
+from synthhealth.generators.vae.episodes import Episodes
 
 Floats = NDArray[np.float64]
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -53,6 +58,17 @@ def loss_over_the_mask_of_the_vae(patch: pytest.MonkeyPatch) -> None:
     """The same in the panel steps."""
     real = wake.EventDecoder.forward
     patch.setattr(wake.EventDecoder, "forward", lambda self, batch: real(self, batch) / batch.counts.sum().clamp(min=1))
+
+
+def loss_over_the_mask_of_ties(patch: pytest.MonkeyPatch) -> None:
+    """The same in the steps on ties alone."""
+    real = wake.EventDecoder.forward
+
+    def forward(self: wake.EventDecoder, batch: EpisodeBatch) -> torch.Tensor:
+        loss = real(self, batch)
+        return loss if self.value is None else loss / batch.real.sum().clamp(min=1)
+
+    patch.setattr(wake.EventDecoder, "forward", forward)
 
 
 def mean_reduction(patch: pytest.MonkeyPatch) -> None:
@@ -155,6 +171,43 @@ def norm_from_rows(patch: pytest.MonkeyPatch) -> None:
         return real(room, gradients, size, max_grad_norm=max(median, 1e-3))
 
     patch.setattr(Training, "step", step)
+
+
+def ties_from_rows(patch: pytest.MonkeyPatch) -> None:
+    """What ties tests together is read off the real gradients, since they are only few numbers."""
+    real = ties.private_mean
+
+    def private_mean(
+        training: Training, heads: Heads, here: Episodes, dreamt: Episodes, *, patients: float, ties: bool
+    ) -> wake.Sum:
+        told = real(training, heads, here, dreamt, patients=patients, ties=ties)
+        everybody = np.arange(here.draws.patients)
+        blocks = wake.gradient_blocks(heads, here, everybody, panels=True, values=ties, ties=ties)
+        return replace(told, mean=sum(block.sum(axis=0) for block in blocks) / patients)
+
+    patch.setattr(ties, "private_mean", private_mean)
+
+
+def exact_digits(patch: pytest.MonkeyPatch) -> None:
+    """Favourite numbers of columns are counted without noise, since they are nobody's secret."""
+    real = PaidLooks.histograms
+
+    def histograms(looks: PaidLooks, name: str, query: Query) -> NoisyTable:
+        paid = real(looks, name, query)
+        return ExactLooks(rows=behind(looks.gate)).histograms(name, query) if name == "digits" else paid
+
+    patch.setattr(PaidLooks, "histograms", histograms)
+
+
+def exact_value_digits(patch: pytest.MonkeyPatch) -> None:
+    """The same for the last digits of values."""
+    real = PaidLooks.sums
+
+    def sums(looks: PaidLooks, name: str, query: Query, *, max_norm: float) -> NoisyTable:
+        paid = real(looks, name, query, max_norm=max_norm)
+        return ExactLooks(rows=behind(looks.gate)).histograms(name, query) if name == "value digits" else paid
+
+    patch.setattr(PaidLooks, "sums", sums)
 
 
 def best_of_eight(patch: pytest.MonkeyPatch) -> None:

@@ -144,6 +144,12 @@ MUTANTS = (
         slow=True,
     ),
     Mutant(
+        name="loss over the batch's mask (ties of vae)",
+        break_it=engines.loss_over_the_mask_of_ties,
+        killer=test_coupling.test_in_a_vae_fit_no_patients_row_knows_another,
+        slow=True,
+    ),
+    Mutant(
         name="loss over the batch's mask (vae-dpsgd)",
         break_it=engines.loss_over_the_mask,
         killer=test_coupling.test_in_a_vae_dpsgd_fit_no_patients_row_knows_another,
@@ -221,6 +227,24 @@ MUTANTS = (
         name="clip norm from data",
         break_it=engines.norm_from_rows,
         killer=test_replay.test_a_vae_is_made_of_its_releases_alone,
+        slow=True,
+    ),
+    Mutant(
+        name="ties from plain gradients",
+        break_it=engines.ties_from_rows,
+        killer=test_replay.test_a_vae_is_made_of_its_releases_alone,
+        slow=True,
+    ),
+    Mutant(
+        name="favourite numbers counted exactly",
+        break_it=engines.exact_digits,
+        killer=test_replay.test_a_marginal_model_is_made_of_its_releases_alone,
+        slow=True,
+    ),
+    Mutant(
+        name="last digits counted exactly",
+        break_it=engines.exact_value_digits,
+        killer=test_replay.test_a_marginal_model_is_made_of_its_releases_alone,
         slow=True,
     ),
     Mutant(

@@ -23,6 +23,7 @@ from synthhealth.generators import marginal, training
 from synthhealth.generators.dpsgd import calibration
 from synthhealth.generators.dpsgd.engine import DpsgdEngine
 from synthhealth.generators.protocol import Engine, EngineName, Model
+from synthhealth.generators.vae.engine import TIE_STEPS, VaeEngine
 
 BUDGET = Budget(epsilon=3.0, delta=1e-6)
 SIZE = 2_000
@@ -117,6 +118,9 @@ def small_engine(name: EngineName, schema: Schema) -> Engine:
     engine = make_engine(name, schema, BUDGET, cohort_size=SIZE, seed=3)
     if isinstance(engine, DpsgdEngine):
         return replace(engine, recipe=replace(engine.recipe, steps=3, expected_batch=500.0))
+    if isinstance(engine, VaeEngine):
+        # a cohort of this size is not worth steps on ties, and yet they must be watched
+        return replace(engine, tie_steps=TIE_STEPS)
     return engine
 
 
