@@ -93,10 +93,7 @@ def sketch_of(n: int, heads: Heads, rng: np.random.Generator) -> Sketch:
 
 def dreamt_by(heads: Heads, sketch: Sketch, rng: np.random.Generator) -> Episodes:
     """What `heads` dream on `sketch`, as episodes with the latents known."""
-    night = dream(sketch, heads, rng)
-    return Episodes.of(
-        night.draws, night.chains, heads.values, panel_size=sketch.panel_size, latent=sketch.latent, steps=heads.steps
-    )
+    return Episodes.dreamt(sketch, dream(sketch, heads, rng), heads)
 
 
 def room_for(patients: int, *, noise: float = 2.0) -> Training:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.attacks.membership import membership_reading
+from evaluation.attacks.membership import membership_reading, with_a_sample
 from evaluation.attacks.reading import Attack, Reading
 from evaluation.attacks.stage import Side, Stage
-from evaluation.finding import Family, ThreatModel
+from evaluation.finding import Family
 
 Floats = NDArray[np.float64]
 
@@ -24,12 +24,7 @@ AUTOENCODER = Attack(
     test="autoencoder",
     title="Patients rebuilt by an auto-encoder of the synthetic patients",
     family=Family.MEMBERSHIP,
-    threat=ThreatModel(
-        name="no box, with a reference sample",
-        sees="the synthetic patients with their labs",
-        knows="one real patient in full, and a sample of other patients of the same population",
-        wants="to learn whether that patient was among those the generator learnt from",
-    ),
+    threat=with_a_sample("the synthetic patients with their labs"),
     citation="Ward et al. 2026, Finding Connections (MT-MIA), arXiv:2602.07126; on lab summaries, not on a graph",
 )
 ATTACKS = (AUTOENCODER,)

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesRegressor
 
-from evaluation.attacks.membership import membership_reading
+from evaluation.attacks.membership import membership_reading, with_a_sample
 from evaluation.attacks.reading import Attack, NotMeasurableError, Reading
 from evaluation.attacks.stage import Side, Stage
-from evaluation.finding import Family, ThreatModel
+from evaluation.finding import Family
 
 Floats = NDArray[np.float64]
 
@@ -21,12 +21,7 @@ EPT = Attack(
     test="mia-ept",
     title="Columns predicted from one another by models of the synthetic patients",
     family=Family.MEMBERSHIP,
-    threat=ThreatModel(
-        name="no box, with a reference sample",
-        sees="the synthetic patients",
-        knows="one real patient in full, and a sample of other patients of the same population",
-        wants="to learn whether that patient was among those the generator learnt from",
-    ),
+    threat=with_a_sample("the synthetic patients"),
     citation="German et al. 2025, MIA-EPT; calibrated on the reference, not on shadows",
 )
 ATTACKS = (EPT,)

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from evaluation.attacks.membership import membership_reading
+from evaluation.attacks.membership import membership_reading, with_a_sample
 from evaluation.attacks.reading import Attack, Reading
 from evaluation.attacks.stage import Stage
-from evaluation.finding import Family, ThreatModel
+from evaluation.finding import Family
 
 _MOST_ROWS = 10_000
 _TREES, _LEAVES, _LEAST_LEAF, _CLASSES = 60, 31, 20, 64
@@ -18,12 +18,7 @@ RATIO = Attack(
     test="density-classifier",
     title="Taken for synthetic by a classifier of synthetic against reference patients",
     family=Family.MEMBERSHIP,
-    threat=ThreatModel(
-        name="no box, with a reference sample",
-        sees="the synthetic patients with their labs",
-        knows="one real patient in full, and a sample of other patients of the same population",
-        wants="to learn whether that patient was among those the generator learnt from",
-    ),
+    threat=with_a_sample("the synthetic patients with their labs"),
     citation="van Breugel et al. 2023, DOMIAS, arXiv:2302.12580, with a classifier's odds as the density ratio",
 )
 ATTACKS = (RATIO,)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.attacks.membership import membership_reading
+from evaluation.attacks.membership import membership_reading, with_a_sample
 from evaluation.attacks.reading import Attack, Reading
 from evaluation.attacks.stage import NEAREST, Stage
 from evaluation.finding import Curve, Estimate, Family, Interval, ThreatModel
@@ -24,12 +24,7 @@ _ALONE = ThreatModel(
     knows="one real patient in full",
     wants="to learn whether that patient was among those the generator learnt from",
 )
-_WITH_SAMPLE = ThreatModel(
-    name="no box, with a reference sample",
-    sees="the synthetic patients",
-    knows="one real patient in full, and a sample of other patients of the same population",
-    wants="to learn whether that patient was among those the generator learnt from",
-)
+_WITH_SAMPLE = with_a_sample("the synthetic patients")
 
 
 def _attack(test: str, title: str, threat: ThreatModel, citation: str, *, copy_auc: float = 0.0) -> Attack:

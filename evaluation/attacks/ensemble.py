@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evaluation.attacks.membership import membership_reading, suspicion
+from evaluation.attacks.membership import membership_reading, suspicion, with_a_sample
 from evaluation.attacks.reading import Attack, NotMeasurableError, Reading
 from evaluation.attacks.stage import Stage
-from evaluation.finding import Family, ThreatModel
+from evaluation.finding import Family
 
 ENSEMBLE = Attack(
     test="ensemble",
     title="All attacks together",
     family=Family.MEMBERSHIP,
-    threat=ThreatModel(
-        name="no box, with a reference sample",
-        sees="the synthetic patients with their labs",
-        knows="one real patient in full, and a sample of other patients of the same population",
-        wants="to learn whether that patient was among those the generator learnt from",
-    ),
+    threat=with_a_sample("the synthetic patients with their labs"),
     citation="After the MIDST challenge's ensembles (2025); ranks combined by Fisher 1925, without labels",
 )
 

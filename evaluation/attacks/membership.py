@@ -16,7 +16,7 @@ from evaluation.attacks.reading import (
     excess_estimate,
     permuted_labels,
 )
-from evaluation.finding import Curve, Estimate
+from evaluation.finding import Curve, Estimate, ThreatModel
 from evaluation.intervals import auc_interval, clopper_pearson
 from evaluation.strata import hits_test, membership_ranks, pooled_ranks, rank_test, stratified_auc, top_hits
 
@@ -26,6 +26,16 @@ Mask = NDArray[np.bool_]
 RATES = (0.1, 0.01, 0.001)
 LEAST_FALSE_POSITIVES = 10
 _CURVE_POINTS = 120
+
+
+def with_a_sample(sees: str) -> ThreatModel:
+    """Whoever knows one patient and a sample of others, and asks whether the generator learnt from the patient."""
+    return ThreatModel(
+        name="no box, with a reference sample",
+        sees=sees,
+        knows="one real patient in full, and a sample of other patients of the same population",
+        wants="to learn whether that patient was among those the generator learnt from",
+    )
 
 
 def membership_reading(attack: Attack, scores: Floats, stage: Scored, *, curves: tuple[Curve, ...] = ()) -> Reading:

@@ -85,6 +85,11 @@ class Draws:
         """How many draws each patient has, shape [patients]."""
         return np.bincount(self.owner, minlength=self.patients)
 
+    def records_a_draw(self) -> NDArray[np.float64]:
+        """The mean number of records in a patient's draws, 0 without a draw, shape [patients]."""
+        records = np.bincount(self.record_owner, minlength=self.patients)
+        return np.asarray(records / np.maximum(self.per_patient(), 1))
+
     def previous_bits(self) -> NDArray[np.bool_]:
         """The tests of the patient's draw before, all False for a first draw, shape [d, tests]."""
         shifted = np.zeros_like(self.bits)

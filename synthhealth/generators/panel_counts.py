@@ -32,8 +32,9 @@ def counted_panels(
 
     def rows(block: Cohort) -> sp.csr_matrix:
         draws = Draws.of(block, layout)
-        size = np.bincount(draws.record_owner, minlength=len(block)) / np.maximum(draws.per_patient(), 1)
-        return sp.csr_matrix(panel_rows(draws, size, Chains.of(draws, book.tests).level, layout.steps))
+        return sp.csr_matrix(
+            panel_rows(draws, draws.records_a_draw(), Chains.of(draws, book.tests).level, layout.steps)
+        )
 
     dreamt = dream(sketch, heads, rng, values=False).draws
     lengths = np.linalg.norm(panel_rows(dreamt, sketch.panel_size, sketch.level, layout.steps), axis=1)

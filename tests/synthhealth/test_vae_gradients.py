@@ -19,7 +19,7 @@ from privacy.lattice import ROW_ERROR
 from synthhealth.encoding.draws import Draws
 from synthhealth.generators.codebook import Codebook
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
-from synthhealth.generators.events.dream import Dream, Heads, Sketch, context_logits, dream
+from synthhealth.generators.events.dream import Heads, context_logits, dream
 from synthhealth.generators.vae.episodes import Batch, Episodes
 from synthhealth.generators.vae.wake import EventDecoder, gradient_blocks
 
@@ -34,17 +34,6 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def episodes_of(sketch: Sketch, dreamt: Dream, heads: Heads) -> Episodes:
-    return Episodes.of(
-        dreamt.draws,
-        dreamt.chains,
-        heads.values,
-        panel_size=sketch.panel_size,
-        latent=sketch.latent,
-        steps=heads.steps,
-    )
-
-
 def night(seed: int, *, n: int = 12, latent: int = 2) -> tuple[Heads, Episodes]:
     """Dreamt patients and the weights of another night, so that no gradient is small."""
     rng = np.random.default_rng(seed)
@@ -52,7 +41,7 @@ def night(seed: int, *, n: int = 12, latent: int = 2) -> tuple[Heads, Episodes]:
     sketch = sketch_of(n, heads, rng)
     dreamt = dream(sketch, heads, rng)
     others = heads_of(WIDTH, 30, rng, latent=latent)
-    return others, episodes_of(sketch, dreamt, others)
+    return others, Episodes.dreamt(sketch, dreamt, others)
 
 
 def rows_of(heads: Heads, episodes: Episodes, rows: NDArray[np.int64], parts: dict[str, bool]) -> Floats:

@@ -82,7 +82,7 @@ class Summaries:
         final = np.zeros(draws.patients)
         first[some] = draws.step[stop[some] - count[some]]
         final[some] = draws.step[stop[some] - 1]
-        panel = np.bincount(draws.record_owner, minlength=draws.patients) / np.maximum(count, 1)
+        panel = draws.records_a_draw()
         columns = []
         for slot, values in zip(slots, (count.astype(np.float64), first, final, panel), strict=True):
             assert slot.grid is not None  # noqa: S101  # summary slots are made below with a grid

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from synthhealth.encoding.draws import Draws
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
@@ -83,9 +84,7 @@ def surprises(draws: Draws, chains: Chains, head: ValueHead) -> Floats:
 
     Privacy: internal only, when the draws are real; a per-patient map.
     """
-    logits = context_logits(head)
-    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    expected = np.einsum("tulv,tv->tul", odds / odds.sum(axis=-1, keepdims=True), head.tilt)
+    expected = np.einsum("tulv,tv->tul", context_chances(head), head.tilt)
     level = np.minimum(chains.level[draws.record_owner, draws.test], LEVELS - 1)
     found = np.zeros(draws.bits.shape)
     found[draws.draw, draws.test] = head.tilt[draws.test, chains.bin] - expected[draws.test, chains.last, level]
@@ -231,12 +230,10 @@ class _ValueSampler:
 
     @staticmethod
     def of(head: ValueHead) -> _ValueSampler:
-        logits = context_logits(head)
-        odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        chances = odds / odds.sum(axis=-1, keepdims=True)
+        chances = context_chances(head)
         return _ValueSampler(
             head=head,
-            logits=logits,
+            logits=context_logits(head),
             below=np.cumsum(chances, axis=-1),
             mean=np.einsum("tulv,tv->tul", chances, head.tilt),
             tilt=head.tilt,
@@ -270,6 +267,11 @@ class _ValueSampler:
 def context_logits(head: ValueHead) -> Floats:
     """Logits by test, last bin (VALUE_BINS: none) and level, [T, V + 1, LEVELS, V]; cross terms left out."""
     return np.concatenate([head.next_logits(), head.first_logits()[:, None]], axis=1)
+
+
+def context_chances(head: ValueHead) -> Floats:
+    """Chances of the bins by test, last bin and level, [T, V + 1, LEVELS, V]; cross terms left out."""
+    return np.asarray(softmax(context_logits(head), axis=-1))
 
 
 def _gather(pieces: list[_Piece], order: NDArray[np.int64], sketch: Sketch, tests: int) -> Dream:

@@ -161,22 +161,13 @@ def restore(schema: Schema, state: ModelState) -> Model:
 def _dreamt(sketch: Sketch, heads: Heads, rng: np.random.Generator) -> Episodes:
     from synthhealth.generators.vae.episodes import Episodes
 
-    dreamt = dream(sketch, heads, rng)
-    return Episodes.of(
-        dreamt.draws,
-        dreamt.chains,
-        heads.values,
-        panel_size=sketch.panel_size,
-        latent=sketch.latent,
-        steps=heads.steps,
-    )
+    return Episodes.dreamt(sketch, dream(sketch, heads, rng), heads)
 
 
 def _real(rows: Cohort, teacher: Teacher, heads: Heads) -> Episodes:
     from synthhealth.generators.vae.episodes import Episodes
 
     draws = Draws.of(rows, teacher.book.layout)
-    size = np.bincount(draws.record_owner, minlength=len(rows)) / np.maximum(draws.per_patient(), 1)
     latent: NDArray[np.float64] = np.zeros((len(rows), heads.panels.loading.shape[1]))
     chains = Chains.of(draws, teacher.book.tests)
-    return Episodes.of(draws, chains, heads.values, panel_size=size, latent=latent, steps=heads.steps)
+    return Episodes.of(draws, chains, heads.values, panel_size=draws.records_a_draw(), latent=latent, steps=heads.steps)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from synthhealth.encoding.draws import Draws, places
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
-from synthhealth.generators.events.dream import surprises
+from synthhealth.generators.events.dream import Dream, Heads, Sketch, surprises
 from synthhealth.generators.events.panel_moments import PanelInputs
 from synthhealth.generators.events.values import KERNEL, LEVEL_BASIS, ValueHead, last_kernel, level_kernel
 
@@ -48,6 +48,21 @@ class Episodes:
             panels=PanelInputs.of(draws, panel_size, chains.level, steps),
             surprise=surprises(draws, chains, values),
             latent=latent,
+        )
+
+    @staticmethod
+    def dreamt(sketch: Sketch, night: Dream, heads: Heads) -> Episodes:
+        """The episodes of dreamt patients, whose latents are known, under `heads`.
+
+        Privacy: free; dreamt patients only.
+        """
+        return Episodes.of(
+            night.draws,
+            night.chains,
+            heads.values,
+            panel_size=sketch.panel_size,
+            latent=sketch.latent,
+            steps=heads.steps,
         )
 
     def without_records(self) -> Episodes:

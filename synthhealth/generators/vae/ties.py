@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from synthhealth.generators.belief import Belief
 from synthhealth.generators.events.chains import LEVELS
-from synthhealth.generators.events.dream import Heads, context_logits
+from synthhealth.generators.events.dream import Heads, context_chances
 from synthhealth.generators.training import Room
 from synthhealth.generators.vae.encoder import loading_curvature
 from synthhealth.generators.vae.episodes import Episodes
@@ -73,9 +73,7 @@ def tie_step(
 def cross_curvature(dreamt: Episodes, heads: Heads) -> list[Floats]:
     """The Fisher information a patient of each test's cross terms, [t, t] for test t, on dreamt patients."""
     draws, chains, tilt = dreamt.draws, dreamt.chains, heads.values.tilt
-    logits = context_logits(heads.values)
-    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    chances = odds / odds.sum(axis=-1, keepdims=True)
+    chances = context_chances(heads.values)
     mean = np.einsum("tulv,tv->tul", chances, tilt)
     spread = np.einsum("tulv,tv->tul", chances, tilt**2) - mean**2
     level = np.minimum(chains.level[draws.record_owner, draws.test], LEVELS - 1)
