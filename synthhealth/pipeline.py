@@ -14,12 +14,9 @@ from pathlib import Path
 import rfc8785
 
 from evaluation.finding import Finding
-from privacy.admission import Admission, admit, read_labs
-from privacy.cohort import Cohort
 from privacy.errors import ConfigError, refusal
 from privacy.ledger import Ledger
 from privacy.randomness import secret_bytes
-from privacy.tables import read_table
 from synthhealth import spending
 from synthhealth.artifact import load as load_artifact
 from synthhealth.charged_quality import measured, planned_quality, with_quality
@@ -27,18 +24,20 @@ from synthhealth.comparing import compared, read_sets
 from synthhealth.conditions import Condition
 from synthhealth.config import Config
 from synthhealth.findings_file import found, write_findings, write_portrait
+from synthhealth.fitting import fit
 from synthhealth.gathering import gather
 from synthhealth.generators.protocol import Progress, quiet
 from synthhealth.io.csv_files import write_csv
 from synthhealth.job import Job
 from synthhealth.jointly import earlier_releases, named, together
 from synthhealth.mixes import Mix
-from synthhealth.output import clear, held, write_whole
+from synthhealth.output import write_whole
 from synthhealth.planning import planned, synthetic_size
 from synthhealth.progress import within
-from synthhealth.results import Account, Checked, Compared, Fitted, Found, NoticeLine, Planned, Ran, Reported, Sampled
+from synthhealth.real_rows import admitted, sides
+from synthhealth.results import Account, Checked, Compared, Found, NoticeLine, Planned, Ran, Reported, Sampled
 from synthhealth.runstate import STEPS, FindingStep
-from synthhealth.split_key import read_key, read_or_make_key
+from synthhealth.split_key import read_key
 from synthhealth.synthesizer import SmallCohortWarning, Synthesizer
 
 
@@ -51,7 +50,7 @@ def check(config: Config, *, progress: Progress = quiet) -> Checked:
     """
     job = Job.of(config)
     with within(progress, "check") as tell:
-        admission = _admitted(job, tell)
+        admission = admitted(job, tell)
     return Checked(
         name=job.schema.name,
         patients=len(admission.cohort),
@@ -70,66 +69,6 @@ def plan(config: Config) -> Planned:
     job = Job.of(config)
     synthesizer = job.synthesizer()
     return planned(config, synthesizer, spending.balance(job.population, synthesizer.plan(), planned_quality(job)))
-
-
-def fit(config: Config, *, again: bool = False, progress: Progress = quiet) -> Fitted:
-    """Spend the budget and write ledger and model; an earlier fit that was killed is noted as broken off.
-
-    Raises ConfigError where there is a fit already and `again` is not set, BudgetError where
-    the population's ceiling does not cover another, DataError for tables that break the rules;
-    nothing is written then.
-
-    Privacy: spends the whole plan.
-    """
-    job, began = Job.of(config), time.monotonic()
-    if not again and _adopt(job):
-        return _fitted(Job.of(config), 0.0)
-    if not again:
-        job.require_no_fit()
-    with within(progress, "fit") as tell:
-        synthesizer = job.synthesizer()
-        job.require_room(synthesizer, planned_quality(job))
-        cohort = _admitted(job, tell).cohort
-        with held(job.output):
-            _spend(Job.of(config), synthesizer, cohort, tell)
-            Job.of(config).done("fit", began)
-    return _fitted(Job.of(config), time.monotonic() - began)
-
-
-def _spend(job: Job, synthesizer: Synthesizer, cohort: Cohort, progress: Progress) -> None:
-    """The paid part of a fit: its name is on disk before its charge, its model before the charge is closed."""
-    spending.abort_if_open(job.population, job.state.run_id)
-    train, _ = cohort.split(job.config.data.holdout, key=read_or_make_key(job.output.keys))
-    run_id = secret_bytes(8).hex()
-    clear(job.output)
-    job.state.with_run(run_id, begun=job.mark("fit"), policy=job.policy.sha256).write(job.output)
-    ledger = synthesizer.fit(train, run_id=run_id, progress=progress)
-    write_whole(job.output.ledger, rfc8785.dumps(json.loads(json.dumps(ledger.to_json()))))
-    synthesizer.save(job.output.model)
-    spending.finish_if_open(job.population, run_id)
-
-
-def _adopt(job: Job) -> bool:
-    """Whether a fit that was killed had come as far as its model; then it is closed, and nothing is spent again."""
-    if "fit" in job.state.done or job.state.begun != job.mark("fit") or not job.output.model.exists():
-        return False
-    if load_artifact(job.output.model).run_id != job.state.run_id:
-        return False
-    spending.finish_if_open(job.population, job.state.run_id)
-    job.done("fit", time.monotonic())
-    return True
-
-
-def _fitted(job: Job, seconds: float) -> Fitted:
-    promised = json.loads(job.output.ledger.read_bytes())["guarantee"]
-    return Fitted(
-        engine=job.config.generator.engine,
-        private=job.output.private,
-        epsilon=None if promised is None else promised["epsilon"],
-        delta=None if promised is None else promised["delta"],
-        model=str(job.output.model),
-        seconds=round(seconds, 1),
-    )
 
 
 def sample(config: Config, *, progress: Progress = quiet) -> Sampled:
@@ -198,7 +137,7 @@ def quality(config: Config, *, progress: Progress = quiet) -> Found:
             )
         )
     with within(progress, "quality") as tell:
-        _, holdout, synthetic = _sides(job, _admitted(job, tell).cohort)
+        _, holdout, synthetic = sides(job, admitted(job, tell).cohort)
         run_id = f"{job.state.run_id}-quality-{secret_bytes(4).hex()}"
         bought = Ledger(plan, job.population, run_id)
         findings = measured(holdout, synthetic, bought)
@@ -219,7 +158,7 @@ def evaluate(config: Config, *, progress: Progress = quiet) -> Found:
     job, began = Job.of(config), time.monotonic()
     job.require("sample")
     with within(progress, "evaluate") as tell:
-        train, holdout, synthetic = _sides(job, _admitted(job, tell).cohort)
+        train, holdout, synthetic = sides(job, admitted(job, tell).cohort)
         findings = evaluate_all(train, holdout, synthetic, seed=config.generator.seed, progress=tell)
         write_portrait(job.output.portrait, portrait(train, synthetic))
         return _kept(job, "evaluate", findings, began)
@@ -238,7 +177,7 @@ def compare(config: Config, folders: tuple[Path, ...], *, progress: Progress = q
     job.require("fit")
     sets = read_sets(job.schema, folders)
     with within(progress, "compare") as tell:
-        train, holdout = _admitted(job, tell).cohort.split(config.data.holdout, key=read_key(job.output.keys))
+        train, holdout = admitted(job, tell).cohort.split(config.data.holdout, key=read_key(job.output.keys))
         found = tuple(evaluate_all(train, holdout, one, seed=config.generator.seed, progress=tell) for one in sets)
     result = compared(folders, found)
     write_whole(job.output.comparison, result.model_dump_json(indent=2) + "\n")
@@ -262,8 +201,8 @@ def attack(config: Config, *, quick: bool = True, exposed: Path | None = None, p
     job.require("sample")
     earlier = earlier_releases(job)
     with within(progress, "attack") as tell:
-        everybody = _admitted(job, tell).cohort
-        train, holdout, synthetic = _sides(job, everybody)
+        everybody = admitted(job, tell).cohort
+        train, holdout, synthetic = sides(job, everybody)
         run = partial(attack_all, quick=quick, seed=config.generator.seed, progress=tell)
         findings = run(
             train,
@@ -336,23 +275,6 @@ def run(config: Config, *, progress: Progress = quiet) -> Ran:
 def wants_quality(job: Job) -> bool:
     """Whether quality numbers are asked for and not bought yet."""
     return job.config.release.quality_epsilon is not None and job.output.private and not job.has("quality")
-
-
-def _admitted(job: Job, progress: Progress) -> Admission:
-    """The real tables, by the schema's rules; raises DataError."""
-    data = job.config.data
-    progress("reading the tables", 0, 2)
-    patients = read_table(data.patients, "patients")
-    labs = None if data.labs is None else read_labs(job.schema, data.labs)
-    progress("holding them against the schema", 1, 2)
-    return admit(job.schema, patients, labs)
-
-
-def _sides(job: Job, everybody: Cohort) -> tuple[Cohort, Cohort, Cohort]:
-    """Train, holdout and synthetic cohorts; the synthetic one is read back from the release's own files."""
-    train, holdout = everybody.split(job.config.data.holdout, key=read_key(job.output.keys))
-    labs = job.output.labs if job.output.labs.exists() else None
-    return train, holdout, Cohort.read(job.schema, patients=job.output.patients, labs=labs)
 
 
 def _kept(job: Job, step: FindingStep, findings: tuple[Finding, ...], began: float) -> Found:

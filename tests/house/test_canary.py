@@ -96,7 +96,7 @@ def test_no_cell_is_quoted_by_a_refusal(shell: Command, tmp_path: Path, table: s
 
 
 @pytest.mark.parametrize(
-    "room", ["privacy.tables.pa.csv.read_csv", "synthhealth.pipeline.admit", "evaluation.suite.evaluate"]
+    "room", ["privacy.tables.pa.csv.read_csv", "synthhealth.real_rows.admit", "evaluation.suite.evaluate"]
 )
 def test_no_bug_quotes_a_cell(shell: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: str) -> None:
     config = plant(tmp_path)

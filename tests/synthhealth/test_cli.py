@@ -313,7 +313,7 @@ def test_a_bug_is_told_without_its_words(shell: Command, finished: Path, monkeyp
     def quote(*_: object) -> None:
         raise ValueError("could not convert 'Mrs Smith' to float")
 
-    monkeypatch.setattr("synthhealth.pipeline.admit", quote)
+    monkeypatch.setattr("synthhealth.real_rows.admit", quote)
     answer = shell("check", "--config", finished, "--quiet")
     assert answer.code == 1
     assert "Smith" not in answer.err
@@ -327,7 +327,7 @@ def test_an_interruption_says_how_to_go_on(shell: Command, finished: Path, monke
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("synthhealth.pipeline.admit", stop)
+    monkeypatch.setattr("synthhealth.real_rows.admit", stop)
     answer = shell("check", "--config", finished, "--quiet")
     assert answer.code == 130
     assert "synthhealth run" in answer.err

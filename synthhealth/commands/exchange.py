@@ -1,18 +1,15 @@
-"""Further commands of the command line, each a function that `synthhealth.cli` puts up."""
+"""Other formats, and other generators: convert and benchmark."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from synthhealth.results import Result
+from synthhealth.commands.options import HERE, CohortName, ConfigFile, Json, Quiet, show
 
-CohortName = Literal["nafld", "simulated"]
 FormatName = Literal["csv", "parquet", "fhir", "omop", "meds"]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def convert(
@@ -35,7 +32,7 @@ def convert(
     """From one format to another, by the schema's rules; real rows stay real in any format."""
     from synthhealth.converting import convert as convert_source
 
-    _show(
+    show(
         convert_source(
             schema,
             source,
@@ -55,9 +52,7 @@ def benchmark(
     cohort: Annotated[
         CohortName | None, typer.Option(help="An embedded cohort, in place of a config's tables.")
     ] = None,
-    config: Annotated[Path, typer.Option("--config", "-c", help="The settings of the project.")] = Path(
-        "synthhealth.toml"
-    ),
+    config: ConfigFile = HERE,
     engine: Annotated[
         list[str] | None, typer.Option(help="independent, marginal, vae, vae-dpsgd, vae-nonprivate; by default four.")
     ] = None,
@@ -71,7 +66,7 @@ def benchmark(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Which patients are held out.")] = 0,
     json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """The scoreboard: engines by epsilon on one cohort, beside real patients; the answer stays inside."""
     from synthhealth.benchmark import page
@@ -91,10 +86,4 @@ def benchmark(
             seed=seed,
             progress=progress,
         )
-    _show(result, json=json)
-
-
-def _show(result: Result, *, json: bool) -> None:
-    from synthhealth.screens import show
-
     show(result, json=json)
