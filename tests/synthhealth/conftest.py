@@ -1,4 +1,4 @@
-"""A report written once, and signed once by every role, for all tests that verify or spoil it."""
+"""A report written and signed once for all tests that verify or spoil it; steps in one thread, or without noise."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import hashlib
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
 from report_bundle import PATIENTS, ROLES, signer
 from report_evidence import evidence
 
@@ -44,3 +46,21 @@ def signed(written: Path, officer_key: Ed25519PrivateKey, tmp_path_factory: pyte
 def folder(signed: Path, tmp_path: Path) -> Path:
     shutil.copytree(signed, tmp_path / "release")
     return tmp_path / "release"
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def silent_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Private steps without their noise."""
+
+    def as_it_is(total: NDArray[np.float64], *, max_norm: float, noise_multiplier: float) -> NDArray[np.float64]:
+        del max_norm, noise_multiplier
+        return total
+
+    monkeypatch.setattr("synthhealth.generators.training.private_sum", as_it_is)

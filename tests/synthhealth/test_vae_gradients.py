@@ -29,9 +29,7 @@ PARTS = [BOTH, {"panels": True, "values": False}, {"panels": False, "values": Tr
 WIDTH = np.array([12, 2, 5])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def night(seed: int, *, n: int = 12, latent: int = 2) -> tuple[Heads, Episodes]:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from privacy.budget import Budget
 from privacy.errors import BudgetError
 from privacy.events import SampledGaussian
-from synthhealth.generators import training as room_module
 from synthhealth.generators.events.dream import Heads, Sketch
 from synthhealth.generators.simulator import simulated_schema
 from synthhealth.generators.vae.encoder import asleep
@@ -27,20 +26,7 @@ WIDTH = np.array([12, 12, 12])
 CROSS = np.array([[0.0, 0.0, 0.0], [0.8, 0.0, 0.0], [0.0, -0.6, 0.0]])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
-@pytest.fixture
-def _silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps without noise."""
-
-    def as_it_is(total: Floats, *, max_norm: float, noise_multiplier: float) -> Floats:
-        del max_norm, noise_multiplier
-        return total
-
-    monkeypatch.setattr(room_module, "private_sum", as_it_is)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def untied(n: int, *, latent: int = 1) -> tuple[Heads, Sketch, np.random.Generator]:
@@ -84,7 +70,7 @@ def stepped(
     return heads
 
 
-@pytest.mark.usefixtures("_silent")
+@pytest.mark.usefixtures("silent_steps")
 def test_cross_terms_that_are_there_are_found():
     heads, sketch, rng = untied(1_500)
     found = stepped(heads, with_ties(heads, cross=CROSS), sketch, rng, steps=3).values.cross
@@ -93,7 +79,7 @@ def test_cross_terms_that_are_there_are_found():
     assert found[2, 1] < -0.3
 
 
-@pytest.mark.usefixtures("_silent")
+@pytest.mark.usefixtures("silent_steps")
 def test_without_ties_none_are_learnt():
     heads, sketch, rng = untied(1_500)
     found = stepped(heads, heads, sketch, rng, steps=2)
@@ -101,7 +87,7 @@ def test_without_ties_none_are_learnt():
     assert np.abs(found.panels.loading).max() < 0.25
 
 
-@pytest.mark.usefixtures("_silent")
+@pytest.mark.usefixtures("silent_steps")
 def test_a_latent_that_is_there_is_found():
     heads, sketch, rng = untied(1_500)
     sketch = replace(sketch, count=np.full(1_500, 12), final=np.full(1_500, 29), first=np.zeros(1_500, dtype=np.int64))

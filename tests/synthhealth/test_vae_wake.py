@@ -23,20 +23,7 @@ Floats = NDArray[np.float64]
 WIDTH = np.array([12, 2, 5])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
-@pytest.fixture
-def _silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps without noise."""
-
-    def as_it_is(total: Floats, *, max_norm: float, noise_multiplier: float) -> Floats:
-        del max_norm, noise_multiplier
-        return total
-
-    monkeypatch.setattr(room_module, "private_sum", as_it_is)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def world(n: int, *, latent: int = 1, scale: float = 0.5) -> tuple[Heads, Heads, Sketch, np.random.Generator]:
@@ -101,7 +88,7 @@ def test_the_norm_is_read_off_dreams_and_not_off_patients(monkeypatch: pytest.Mo
         assert np.array_equal(weights_of(moved[0].panels, t), weights_of(moved[1].panels, t))
 
 
-@pytest.mark.usefixtures("_silent")
+@pytest.mark.usefixtures("silent_steps")
 def test_steps_without_noise_lead_to_the_patients():
     true, blank, sketch, rng = world(1_200, latent=0)
     real = dreamt_by(true, sketch, rng)
