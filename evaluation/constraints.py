@@ -14,6 +14,11 @@ from privacy.constraints import broken, derived
 from privacy.schema import Category, Derived, Number
 
 Mask = NDArray[np.bool_]
+_STATED = {
+    "order": ("order", "Columns in the wrong order"),
+    "implication": ("implications", "Implications that do not hold"),
+    "combinations": ("combinations", "Combinations that do not exist"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +45,7 @@ def violations(cohort: Cohort) -> tuple[Broken, ...]:
 
     Privacy: internal only, when the rows are real.
     """
-    return (*_patient_rules(cohort), *_order_rules(cohort), *_record_rules(cohort))
+    return (*_patient_rules(cohort), *_stated_rules(cohort), *_record_rules(cohort))
 
 
 def _patient_rules(cohort: Cohort) -> tuple[Broken, ...]:
@@ -68,12 +73,19 @@ def _patient_rules(cohort: Cohort) -> tuple[Broken, ...]:
     )
 
 
-def _order_rules(cohort: Cohort) -> tuple[Broken, ...]:
-    orders = cohort.schema.constraints
-    if not orders:
-        return ()
-    masks = [broken(order, {name: cohort.numbers(name) for name in (order.before, order.after)}) for order in orders]
-    return (_cells("order", "Columns in the wrong order", "attribute", masks),)
+def _stated_rules(cohort: Cohort) -> tuple[Broken, ...]:
+    """The constraints that the schema states, by kind."""
+    schema = cohort.schema
+    named = {name for rule in schema.constraints for name in rule.names}
+    cells = {
+        name: cohort.codes(name) if isinstance(schema.columns[name], Category) else cohort.numbers(name)
+        for name in named
+    }
+    return tuple(
+        _cells(rule, title, "attribute", masks)
+        for kind, (rule, title) in _STATED.items()
+        if (masks := [broken(schema, one, cells) for one in schema.constraints if one.kind == kind])
+    )
 
 
 def _record_rules(cohort: Cohort) -> tuple[Broken, ...]:

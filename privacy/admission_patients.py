@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from privacy.cells import Bools, Floats, Numbers, Places, Words, dates
-from privacy.constraints import broken
+from privacy.constraints import Cells, agreed, broken
 from privacy.errors import DataError, refusal
 from privacy.notice import Done, Notice, Rule
 from privacy.patient_frame import patient_frame
@@ -84,7 +84,7 @@ def admit_patients(schema: Schema, table: pd.DataFrame) -> Admitted:
             *extra_columns(table.columns, TABLE, (key, schema.index_date, *schema.columns)),
             *_id_notices(schema, ids, key, index),
             *(notice for column in read.values() for notice in column.notices),
-            *_order_notices(schema, cells),
+            *_rule_notices(schema, cells),
         ),
     )
 
@@ -207,11 +207,26 @@ def _number(name: str, column: Number, numbers: Numbers, bad_rule: Rule) -> _Col
     )
 
 
-def _order_notices(schema: Schema, cells: dict[str, Floats | Places]) -> tuple[Notice, ...]:
-    return tuple(notice for order in schema.constraints for notice in _order_notice(schema, order, cells))
+def _rule_notices(schema: Schema, cells: dict[str, Floats | Places]) -> tuple[Notice, ...]:
+    """What constraints change: codes first, then orders, as `patient_frame` makes them hold."""
+    settled = agreed(schema, cells)
+    tied = [name for linked in schema.linked for name in linked.names]
+    return (
+        *(notice for name in tied for notice in _agreed_notices(name, cells[name], settled[name])),
+        *(notice for order in schema.orders for notice in _order_notice(schema, order, settled)),
+    )
 
 
-def _order_notice(schema: Schema, order: Order, cells: dict[str, Floats | Places]) -> tuple[Notice, ...]:
+def _agreed_notices(name: str, old: Floats | Places, new: NDArray[np.number]) -> tuple[Notice, ...]:
+    gone = np.isnan(new) | (new < 0) if new.dtype.kind == "f" else new < 0
+    changed = (old != new) & ~np.isnan(old)
+    return (
+        *noticed(TABLE, name, Rule.DISAGREES, Done.SET_MISSING, (changed & gone).sum()),
+        *noticed(TABLE, name, Rule.DISAGREES, Done.SET_CODE, (changed & ~gone).sum()),
+    )
+
+
+def _order_notice(schema: Schema, order: Order, cells: Cells) -> tuple[Notice, ...]:
     after = schema.columns[order.after]
     done = Done.SET_MISSING if isinstance(after, Number) and after.missing else Done.RAISED
-    return noticed(TABLE, order.after, Rule.ORDER, done, broken(order, cells).sum())
+    return noticed(TABLE, order.after, Rule.ORDER, done, broken(schema, order, cells).sum())

@@ -8,9 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privacy.grid import decimals_of, on_step
-from privacy.schema import Number, Order, Schema
+from privacy.linked_codes import LinkedCodes, count_places, has_code, is_missing
+from privacy.schema import Category, Code, Column, Combinations, Implication, Number, Order, Schema
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Cells = Mapping[str, NDArray[np.number]]
+"""Columns [n] by name: positions in the levels of a category, -1 for missing; else numbers, NaN for missing."""
 
 
 def derived(schema: Schema, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -24,12 +29,23 @@ def derived(schema: Schema, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
     }
 
 
-def broken(order: Order, numbers: Mapping[str, NDArray[np.number]]) -> NDArray[np.bool_]:
-    """Where `before` is above `after`, both known, shape [n].
+def broken(schema: Schema, rule: Order | Implication | Combinations, cells: Cells) -> Bools:
+    """Which patients break `rule`, shape [n].
 
-    Privacy: internal only, when the numbers are real.
+    Privacy: internal only, when the cells are real.
     """
-    return np.asarray(numbers[order.before] > numbers[order.after])
+    match rule:
+        case Order():
+            return np.asarray(cells[rule.before] > cells[rule.after])
+        case Implication():
+            held = [_fits(schema, name, codes, cells) for name, codes in rule.when.items()]
+            kept = [_fits(schema, name, codes, cells, missing=True) for name, codes in rule.then.items()]
+            kept += [_fits(schema, name, (), cells, missing=True) for name in rule.then_missing]
+            return np.asarray(np.all(held, axis=0) & ~np.all(kept, axis=0))
+        case Combinations():
+            rows = [dict(zip(rule.columns, codes, strict=True)) for codes in rule.allowed]
+            met = [[_fits(schema, name, (code,), cells, missing=True) for name, code in row.items()] for row in rows]
+            return np.asarray(~np.any(np.all(met, axis=1), axis=0))
 
 
 def ordered(schema: Schema, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -41,13 +57,62 @@ def ordered(schema: Schema, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
     Privacy: free; a per-patient map.
     """
     repaired = dict(numbers)
-    for _ in schema.constraints:
-        for order in schema.constraints:
+    for _ in schema.orders:
+        for order in schema.orders:
             column = schema.columns[order.after]
             assert isinstance(column, Number)  # noqa: S101  # the schema was checked when it was loaded
             new = np.nan if column.missing else column.grid.raise_to(repaired[order.before])
-            repaired[order.after] = np.where(broken(order, repaired), new, repaired[order.after])
+            repaired[order.after] = np.where(broken(schema, order, repaired), new, repaired[order.after])
     return repaired
+
+
+def agreed(schema: Schema, cells: Cells) -> dict[str, NDArray[np.number]]:
+    """`cells` with every implication and every list of combinations made to hold.
+
+    Of the columns that rules tie together those that the schema names first are believed: a later one
+    that does not go with them becomes missing where it may, else the first code that does.
+
+    Privacy: free; a per-patient map.
+    """
+    repaired = dict(cells)
+    for linked in schema.linked:
+        repaired |= _agreed(schema, linked, cells)
+    return repaired
+
+
+def _agreed(schema: Schema, linked: LinkedCodes, cells: Cells) -> dict[str, NDArray[np.number]]:
+    taken: list[Places] = []
+    new: dict[str, NDArray[np.number]] = {}
+    for name in linked.names:
+        column, cell = schema.columns[name], cells[name]
+        place = _places(column, cell)
+        fits = np.broadcast_to(linked.open(taken), (len(place), count_places(column)))
+        instead = np.where(fits & is_missing(column), 2, fits).argmax(axis=1)
+        place = np.where(np.take_along_axis(fits, place[:, None], axis=1)[:, 0], place, instead)
+        taken.append(place)
+        if isinstance(column, Category):
+            new[name] = np.where(place < len(column.levels), place, -1)
+        else:
+            new[name] = np.where(is_missing(column)[place], np.nan, cell)
+    return new
+
+
+def _places(column: Column, cell: NDArray[np.number]) -> Places:
+    """Where each cell stands among the places of its column, shape [n]."""
+    if isinstance(column, Category):
+        return np.asarray(np.where(cell < 0, len(column.levels), cell), dtype=np.int64)
+    return np.asarray(np.isnan(cell), dtype=np.int64)
+
+
+def _fits(schema: Schema, name: str, codes: tuple[Code, ...], cells: Cells, *, missing: bool = False) -> Bools:
+    """Where a column has one of `codes`, or is missing where that is asked for too, shape [n]."""
+    column = schema.columns[name]
+    fits = np.zeros(count_places(column), dtype=np.bool_)
+    if isinstance(column, Category):
+        fits |= has_code(column, codes)
+    if missing:
+        fits |= is_missing(column)
+    return np.asarray(fits[_places(column, cells[name])])
 
 
 def _rounded(values: Floats, precision: float) -> Floats:

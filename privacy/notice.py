@@ -29,6 +29,7 @@ class Rule(StrEnum):
     OUTSIDE_WINDOW = "time outside the window"
     AFTER_END = "time after the end of follow-up"
     ORDER = "order constraint broken"
+    DISAGREES = "code that does not go with the columns before it"
 
 
 class Done(StrEnum):
@@ -44,6 +45,7 @@ class Done(StrEnum):
     ROUNDED = "rounded to the precision"
     CONVERTED = "converted to the schema's unit"
     RAISED = "set to the value it must not fall below"
+    SET_CODE = "set to the first code that goes with them"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

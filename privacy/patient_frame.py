@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from privacy.constraints import derived, ordered
+from privacy.constraints import agreed, derived, ordered
 from privacy.schema import PATIENT_ID, Category, Number, Schema
 
 
@@ -17,10 +17,11 @@ def patient_frame(schema: Schema, ids: Sequence[str], cells: Mapping[str, NDArra
 
     `cells` has [n] for each free column: positions in the levels, -1 for missing, of a
     category; numbers, NaN for missing, of the others. Numbers go to the nearest value of their
-    grid, order constraints are made to hold, derived columns are computed.
+    grid, constraints are made to hold, derived columns are computed.
 
     Privacy: free; a per-patient map.
     """
+    cells = agreed(schema, cells)
     numbers = {
         name: column.grid.snap(np.asarray(cells[name], dtype=np.float64))
         for name, column in schema.free_columns.items()

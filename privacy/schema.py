@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import tomllib
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from privacy.errors import SchemaError, refusal
 from privacy.grid import Grid
+from privacy.linked_codes import LinkedCodes, linked_codes
 from privacy.notebook import html_table
 from privacy.schema_lines import Problems, messages
 from privacy.schema_parts import (
@@ -23,11 +25,12 @@ from privacy.schema_parts import (
     Column,
     Derived,
     Number,
-    Order,
     Part,
     PrivacyUnit,
     Test,
 )
+from privacy.schema_rules import Combinations, Constraint, Implication, Order
+from privacy.schema_rules_check import check_constraints, numeric
 
 __all__ = [
     "MAX_CODES",
@@ -35,7 +38,9 @@ __all__ = [
     "Category",
     "Code",
     "Column",
+    "Combinations",
     "Derived",
+    "Implication",
     "Number",
     "Order",
     "PrivacyUnit",
@@ -70,7 +75,7 @@ class Schema(Part):
     privacy_unit: PrivacyUnit
     columns: dict[str, Column] = Field(min_length=1)
     tests: dict[str, Test] = Field(default_factory=dict)
-    constraints: tuple[Order, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
 
     @staticmethod
     def load(path: str | Path) -> Schema:
@@ -107,7 +112,7 @@ class Schema(Part):
         except tomllib.TOMLDecodeError as error:
             raise SchemaError(f"{source}: not valid TOML: {error}") from error
         except ValidationError as error:
-            parts = (Schema, PrivacyUnit, Category, Number, Derived, Test, Order)
+            parts = (Schema, PrivacyUnit, Category, Number, Derived, Test, Order, Implication, Combinations)
             keys = [key for part in parts for key in part.model_fields]
             raise SchemaError(messages(text, error, source=source, keys=keys)) from error
 
@@ -116,7 +121,7 @@ class Schema(Part):
         problems = Problems()
         self._check_names(problems)
         self._check_uses(problems)
-        self._check_constraints(problems)
+        check_constraints(self.columns, self.constraints, problems)
         self._check_window(problems)
         problems.raise_if_any()
         return self
@@ -155,32 +160,11 @@ class Schema(Part):
                     )
         if self.end_of_followup is None:
             return
-        end = self._number("end_of_followup", self.end_of_followup, ("end_of_followup",), problems)
+        end = numeric(self.columns, "end_of_followup", self.end_of_followup, ("end_of_followup",), problems)
         if end is not None and end.missing:
             problems.add(
                 ("end_of_followup",), f"end_of_followup names {self.end_of_followup!r}, which must not be missing"
             )
-
-    def _check_constraints(self, problems: Problems) -> None:
-        for place, order in enumerate(self.constraints):
-            path = ("constraints", str(place))
-            before = self._number("before", order.before, (*path, "before"), problems)
-            after = self._number("after", order.after, (*path, "after"), problems)
-            if before is None or after is None or after.missing:
-                continue
-            if after.grid.last * after.step < before.grid.last * before.step:
-                problems.add(
-                    path,
-                    f"the highest {order.after!r} must not be below the highest {order.before!r}, "
-                    f"unless {order.after!r} may be missing",
-                )
-
-    def _number(self, role: str, name: str, path: tuple[str, ...], problems: Problems) -> Number | None:
-        column = self.columns.get(name)
-        if isinstance(column, Number):
-            return column
-        problems.add(path, f"{role} names {name!r}, which is no integer, continuous or date column of the schema")
-        return None
 
     def _check_window(self, problems: Problems) -> None:
         for end in self.privacy_unit.window:
@@ -209,6 +193,21 @@ class Schema(Part):
     def derived_columns(self) -> dict[str, Derived]:
         """The columns computed by formula."""
         return {name: column for name, column in self.columns.items() if isinstance(column, Derived)}
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """The constraints that keep two numeric columns in order."""
+        return tuple(rule for rule in self.constraints if isinstance(rule, Order))
+
+    @property
+    def code_rules(self) -> tuple[Implication | Combinations, ...]:
+        """The constraints that say which codes stand beside one another."""
+        return tuple(rule for rule in self.constraints if not isinstance(rule, Order))
+
+    @cached_property
+    def linked(self) -> tuple[LinkedCodes, ...]:
+        """The columns that `code_rules` tie together, and what is open in them."""
+        return linked_codes(self.columns, self.code_rules)
 
     @property
     def times(self) -> Grid:

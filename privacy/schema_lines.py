@@ -14,12 +14,15 @@ _NAME = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _PATH = rf"{_NAME}(?:\s*\.\s*{_NAME})*"
 _HEADER = re.compile(rf"^\s*(?P<list>\[)?\[\s*(?P<path>{_PATH})\s*\]")
 _KEY = re.compile(rf"^\s*(?P<path>{_PATH})\s*=")
-_KINDS = "categorical, ordinal, integer, continuous, date, derived"
+_KINDS = {
+    "columns": "categorical, ordinal, integer, continuous, date, derived",
+    "constraints": "order, implication, combinations",
+}
 _WORDS = {
     "extra_forbidden": "extra keys are not permitted: {key}{hint}",
     "missing": "the key {key} is missing",
-    "union_tag_not_found": f"the key kind is missing; it must be one of {_KINDS}",
-    "union_tag_invalid": f"kind must be one of {_KINDS}",
+    "union_tag_not_found": "the key kind is missing; it must be one of {kinds}",
+    "union_tag_invalid": "kind must be one of {kinds}",
 }
 
 
@@ -96,14 +99,14 @@ def _readings(item: ErrorDetails, keys: tuple[str, ...]) -> list[tuple[tuple[str
     near = difflib.get_close_matches(key, keys, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     if item["type"] in _WORDS:
-        return [(path, _WORDS[item["type"]].format(key=key, hint=hint))]
+        return [(path, _WORDS[item["type"]].format(key=key, hint=hint, kinds=_KINDS.get(path[0] if path else "", "")))]
     return [(path, item["msg"].removeprefix("Value error, ").replace("Input should be", "must be"))]
 
 
 def _path(loc: tuple[int | str, ...]) -> tuple[str, ...]:
     """The keys of the file that lead to an error, without the tags that pydantic puts in for a union's member."""
     parts = tuple(str(part) for part in loc)
-    if parts[:1] == ("columns",):
+    if parts[:1] in {("columns",), ("constraints",)}:
         parts = (*parts[:2], *parts[3:])
     return parts[:-1] if _is_code(loc) else parts
 

@@ -190,14 +190,6 @@ class PrivacyUnit(Part):
         return self
 
 
-class Order(Part):
-    """A public constraint between numeric columns: `before` is never above `after` where both are known."""
-
-    kind: Literal["order"] = "order"
-    before: str
-    after: str
-
-
 def _check_range(grid: Grid, scale: str) -> None:
     if grid.low >= grid.high:
         raise ValueError(f"low must be below high; got low = {grid.low:g}, high = {grid.high:g}")

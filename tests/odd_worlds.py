@@ -70,6 +70,21 @@ ODD_SCHEMAS = {
     + '[[constraints]]\nkind = "order"\nbefore = "x"\nafter = "y"\n'
     + '[[constraints]]\nkind = "order"\nbefore = "y"\nafter = "z"\n'
     + _LABS,
+    "codes that rule one another": _HEAD
+    + _unit()
+    + _MIXED
+    + '[columns.pregnant]\nkind = "categorical"\ncodes = [0, 1]\n'
+    + '[columns.diabetes]\nkind = "ordinal"\ncodes = [0, 1, 2]\nother = true\n'
+    + '[columns.insulin]\nkind = "continuous"\nlow = 0\nhigh = 100\nprecision = 0.5\nmissing = true\n'
+    + '[columns.site]\nkind = "categorical"\ncodes = ["north", "south"]\n'
+    + '[columns.ward]\nkind = "categorical"\ncodes = ["a", "b", "c"]\nmissing = true\n'
+    + '[columns.bed]\nkind = "categorical"\ncodes = ["wide", "cot"]\n'
+    + '[[constraints]]\nkind = "implication"\nwhen = { sex = "M" }\nthen = { pregnant = 0 }\n'
+    + '[[constraints]]\nkind = "implication"\nwhen = { diabetes = [0, "OTHER"] }\nthen_missing = ["insulin"]\n'
+    + '[[constraints]]\nkind = "combinations"\ncolumns = ["ward", "site"]\n'
+    + 'allowed = [["a", "north"], ["b", "south"], ["c", "south"]]\n'
+    + '[[constraints]]\nkind = "implication"\nwhen = { site = "south", pregnant = 1 }\nthen = { bed = "wide" }\n'
+    + _LABS,
     "a window of one step": _HEAD + "time_precision = 24\n" + _unit("[0, 24]") + _MIXED + _LABS,
     "one record a patient": _HEAD + _unit(cap=1) + _MIXED + _LABS,
     "a long window of short steps": _HEAD

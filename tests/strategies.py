@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from privacy.cohort import Cohort, Records
 from privacy.patient_frame import patient_frame
-from privacy.schema import Category, Number, Order, PrivacyUnit, Schema, Test
+from privacy.schema import Category, Combinations, Implication, Number, Order, PrivacyUnit, Schema, Test
 
 STEPS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 # What stands in real tables where a value should stand.
@@ -99,6 +99,8 @@ def schemas(draw: st.DrawFn) -> Schema:
         after = columns[numeric[1]]
         columns[numeric[1]] = after.model_copy(update={"missing": after.missing or numeric[1] != end})
         order = (Order(before=numeric[0], after=numeric[1]),) if columns[numeric[1]].missing else ()
+    coded = {name: column for name, column in columns.items() if isinstance(column, Category)}
+    rules = draw(code_rules(coded)) if len(coded) > 1 and draw(st.booleans()) else ()
     precision = draw(st.sampled_from([0.25, 1.0, 2.0]))
     return Schema(
         name="drawn",
@@ -108,8 +110,19 @@ def schemas(draw: st.DrawFn) -> Schema:
         privacy_unit=PrivacyUnit(max_records=draw(st.integers(1, 6)), window=(-4 * precision, 30 * precision)),
         columns=columns,
         tests={f"t{place}": test for place, test in enumerate(draw(st.lists(lab_tests(), max_size=3)))},
-        constraints=order,
+        constraints=(*order, *rules),
     )
+
+
+@st.composite
+def code_rules(draw: st.DrawFn, columns: dict[str, Category]) -> tuple[Implication | Combinations, ...]:
+    """An implication, or the combinations that exist, of the first two columns; every code keeps a place."""
+    (one, first), (two, second) = list(columns.items())[:2]
+    if len(first.levels) > 1 and draw(st.booleans()):
+        return (Implication(kind="implication", when={one: first.codes[-1:]}, then={two: second.levels[:1]}),)
+    longest = max(len(first.levels), len(second.levels))
+    pairs = tuple((first.levels[i % len(first.levels)], second.levels[i % len(second.levels)]) for i in range(longest))
+    return (Combinations(kind="combinations", columns=(one, two), allowed=pairs),)
 
 
 def _codes(column: Category | Number | Test) -> tuple[int | str, ...]:

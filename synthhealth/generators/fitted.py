@@ -22,6 +22,7 @@ from synthhealth.generators.events.values import ValueHead
 from synthhealth.generators.protocol import ModelState
 from synthhealth.generators.table.decoder import Decoder
 from synthhealth.generators.table.features import Scores
+from synthhealth.generators.table.masks import Masks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,7 @@ class Fitted:
             ),
             bias=tuple(column(j, "bias") for j in range(columns)),
             weight=tuple(column(j, "weight") for j in range(columns)),
+            masks=Masks.of(schema, book.columns),
         )
         return Fitted(book=book, decoder=decoder, heads=_heads(layout, state) if layout.tests else None)
 

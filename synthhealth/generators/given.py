@@ -51,7 +51,7 @@ class Evidence:
         them are met by drawing the attributes again.
         """
         schema, book = model.book.layout.schema, model.book
-        changed = {name for order in schema.constraints for name in (order.before, order.after)}
+        changed = {name for order in schema.orders for name in (order.before, order.after)}
         allowed: dict[int, Floats] = {}
         places: dict[str, tuple[Floats, Floats]] = {}
         columns: dict[str, int] = {}

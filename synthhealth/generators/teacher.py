@@ -21,6 +21,7 @@ from synthhealth.generators.events.values import ValueHead
 from synthhealth.generators.first_looks import clip_norm, first_looks
 from synthhealth.generators.looks import PaidLooks
 from synthhealth.generators.table.decoder import Decoder, fit_decoder
+from synthhealth.generators.table.masks import Masks
 from synthhealth.generators.table.measure import lost_to_clipping, noisy_moments, pair_weights, score_rows, score_table
 
 Floats = NDArray[np.float64]
@@ -58,11 +59,12 @@ def learn(gate: Gate, layout: Layout, rng: np.random.Generator) -> Teacher:
     scores = score_table(shares, book.columns)
     weights = pair_weights(scores, book.columns)
     moments = noisy_moments(gate, "moments", book.code, scores, weights=weights, patients=patients)
-    decoder = fit_decoder(shares, scores, moments, rng)
+    masks = Masks.of(layout.schema, book.columns)
+    decoder = fit_decoder(shares, scores, moments, rng, masks)
     for _ in range(UNCLIPPING_ROUNDS):
         codes, _ = decoder.sample(UNCLIPPING_DREAMS, rng)
         whole = moments.values + lost_to_clipping(score_rows(codes, scores), weights)
-        decoder = fit_decoder(shares, scores, replace(moments, values=whole), rng)
+        decoder = fit_decoder(shares, scores, replace(moments, values=whole), rng, masks)
     teacher = Teacher(
         book=book,
         decoder=decoder,

@@ -44,7 +44,7 @@ def assert_keeps_every_rule(cohort: Cohort) -> None:
         else:
             assert_on_grid(cohort.numbers(name), column.grid)
             assert column.missing or not np.isnan(cohort.numbers(name)).any()
-    for order in schema.constraints:
+    for order in schema.orders:
         assert not (cohort.numbers(order.before) > cohort.numbers(order.after)).any()
     start, end = schema.privacy_unit.window
     assert ((records.time >= start) & (records.time < end)).all()

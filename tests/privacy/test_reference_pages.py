@@ -9,7 +9,7 @@ import pytest
 
 from privacy.errors import SchemaError
 from privacy.notice import Done, Rule
-from privacy.schema import Category, Derived, Number, Order, PrivacyUnit, Schema, Test
+from privacy.schema import Category, Combinations, Derived, Implication, Number, Order, PrivacyUnit, Schema, Test
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMA_PAGE = (DOCS / "reference" / "schema.md").read_text(encoding="utf-8")
@@ -21,7 +21,9 @@ EXAMPLES = [
 ]
 
 
-@pytest.mark.parametrize("part", [Schema, PrivacyUnit, Category, Number, Derived, Test, Order])
+@pytest.mark.parametrize(
+    "part", [Schema, PrivacyUnit, Category, Number, Derived, Test, Order, Implication, Combinations]
+)
 def test_every_key_is_on_the_page(part: type[Schema]):
     for key in part.model_fields:
         assert (

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from privacy.mechanisms import NoisyMoments
 from synthhealth.generators.table.features import Scores
+from synthhealth.generators.table.masks import OPEN, Masks
 
 Floats = NDArray[np.float64]
 MAX_PARENT_SCORES = 128
@@ -23,12 +24,14 @@ UNMEASURED = 1e12
 class Decoder:
     """p(x_1) p(x_2 | x_1) ...: logits of column j are bias_j + (scores of columns before j) W_j (scores of x_j)^T.
 
-    `bias[j]` has shape [levels_j], `weight[j]` [scores before j, scores of j].
+    `bias[j]` has shape [levels_j], `weight[j]` [scores before j, scores of j]. Levels that the `masks` close
+    have no chance.
     """
 
     scores: tuple[Scores, ...]
     bias: tuple[Floats, ...]
     weight: tuple[Floats, ...]
+    masks: Masks = OPEN
 
     def sample(
         self,
@@ -57,13 +60,14 @@ class Decoder:
                 context[:, start : start + score.count] = score.table[rows[:, j]]
                 start += score.count
                 continue
-            chances = _softmax(self.bias[j] + (context[:, :start] @ self.weight[j]) @ score.table.T)
+            logits = self.bias[j] + (context[:, :start] @ self.weight[j]) @ score.table.T
+            chances = _softmax(logits + self.masks.closed(j, rows))
             if allowed is not None and j in allowed:
-                # evidence that has no chance at all is met too, and weighs nothing
-                chances = (chances + 1e-300) * allowed[j]
+                # evidence that has no chance at all weighs nothing
+                chances = chances * allowed[j]
                 mass = chances.sum(axis=1)
-                log_weight += np.log(mass)
-                chances /= mass[:, None]
+                log_weight += np.log(mass, out=np.full(n, -np.inf), where=mass > 0)
+                chances[mass == 0] = allowed[j]
             rows[:, j] = _draw(chances, rng)
             context[:, start : start + score.count] = score.table[rows[:, j]]
             start += score.count
@@ -71,7 +75,7 @@ class Decoder:
 
     def head(self, columns: int) -> Decoder:
         """The decoder of the first `columns`, which the later ones do not touch."""
-        return Decoder(scores=self.scores[:columns], bias=self.bias[:columns], weight=self.weight[:columns])
+        return replace(self, scores=self.scores[:columns], bias=self.bias[:columns], weight=self.weight[:columns])
 
 
 def fit_decoder(
@@ -79,6 +83,7 @@ def fit_decoder(
     scores: tuple[Scores, ...],
     moments: NoisyMoments,
     rng: np.random.Generator,
+    masks: Masks = OPEN,
 ) -> Decoder:
     """The decoder of largest entropy whose one-way shares and second moments meet the noisy ones.
 
@@ -86,7 +91,7 @@ def fit_decoder(
     products of scores of different columns with standard error `moments.sigma` [s, s]. Column
     by column the dual is solved by Newton steps on dreamt parents (iterative I-projection,
     Csiszar 1975); each weight is pulled to zero by its noise variance over the empirical-Bayes
-    variance of its sort of moment, so that noise is not learnt.
+    variance of its sort of moment, so that noise is not learnt. What `masks` close has no chance from the start.
 
     Privacy: free; post-processing.
     """
@@ -94,21 +99,23 @@ def fit_decoder(
     moments = replace(moments, values=np.clip(moments.values, -1.0, 1.0))
     pull = _pull(moments, np.concatenate([score.sort for score in scores]))
     context = np.zeros((DREAMS, moments.values.shape[0]))
+    rows = np.zeros((DREAMS, len(scores)), dtype=np.int64)
     bias, weight, start = [], [], 0
     for j, score in enumerate(scores):
         stop = start + score.count
         target = moments.values[:start, start:stop]
         ridge = pull[:start, start:stop]
         chosen = _strongest(target, ridge)
-        b, w = _fit_column(context[:, chosen], score.table, shares[j], target[chosen], ridge[chosen])
+        closed = np.broadcast_to(masks.closed(j, rows), (DREAMS, len(shares[j])))
+        b, w = _fit_column(context[:, chosen], score.table, shares[j], target[chosen], ridge[chosen], closed)
         full = np.zeros((start, score.count))
         full[chosen] = w
-        chances = _softmax(b + (context[:, chosen] @ w) @ score.table.T)
-        context[:, start:stop] = score.table[_draw(chances, rng)]
+        rows[:, j] = _draw(_softmax(b + (context[:, chosen] @ w) @ score.table.T + closed), rng)
+        context[:, start:stop] = score.table[rows[:, j]]
         bias.append(b)
         weight.append(full)
         start = stop
-    return Decoder(scores=scores, bias=tuple(bias), weight=tuple(weight))
+    return Decoder(scores=scores, bias=tuple(bias), weight=tuple(weight), masks=masks)
 
 
 def _pull(moments: NoisyMoments, sort: NDArray[np.int64]) -> Floats:
@@ -130,30 +137,47 @@ def _strongest(target: Floats, ridge: Floats) -> NDArray[np.int64]:
     return np.sort(np.argsort(-told, kind="stable")[:MAX_PARENT_SCORES])
 
 
-def _fit_column(parents: Floats, table: Floats, shares: Floats, target: Floats, ridge: Floats) -> tuple[Floats, Floats]:
-    """Minimise E[logsumexp] - b.p - <w, target> + ridge |w|^2 / 2 over b [levels] and w [parents, scores]."""
+def _fit_column(
+    parents: Floats, table: Floats, shares: Floats, target: Floats, ridge: Floats, closed: Floats
+) -> tuple[Floats, Floats]:
+    """Minimise E[logsumexp] - b.p - <w, target> + ridge |w|^2 / 2 over b [levels] and w [parents, scores].
+
+    `closed` [dreams, levels] is added to the logits.
+    """
+    reachable = np.isfinite(closed).any(axis=0)
+    if not reachable.all():
+        # noise may give a share to what is closed in every row, which no bias could reach
+        shares = np.where(reachable, shares, 0.0) / shares[reachable].sum()
     b, w = np.log(np.maximum(shares, 1e-6)), np.zeros(target.shape)
-    value, chances = _objective(parents, table, shares, target, ridge, b, w)
+    value, chances = _objective(parents, table, shares, target, ridge, b, w, closed)
     for _ in range(NEWTON_STEPS):
         step_b, step_w, slope = _newton(parents, table, chances, shares, target, ridge, w)
         if slope < 1e-8:  # noqa: PLR2004  # converged far below the noise
             break
         size = 1.0
         for _ in range(LINE_SEARCH):
-            trial, tried = _objective(parents, table, shares, target, ridge, b + size * step_b, w + size * step_w)
+            new_b, new_w = b + size * step_b, w + size * step_w
+            trial, tried = _objective(parents, table, shares, target, ridge, new_b, new_w, closed)
             if trial <= value - 1e-4 * size * slope:
                 break
             size /= 2
         else:
             break
-        b, w, value, chances = b + size * step_b, w + size * step_w, trial, tried
+        b, w, value, chances = new_b, new_w, trial, tried
     return b, w
 
 
 def _objective(
-    parents: Floats, table: Floats, shares: Floats, target: Floats, ridge: Floats, b: Floats, w: Floats
+    parents: Floats,
+    table: Floats,
+    shares: Floats,
+    target: Floats,
+    ridge: Floats,
+    b: Floats,
+    w: Floats,
+    closed: Floats,
 ) -> tuple[float, Floats]:
-    logits = b + (parents @ w) @ table.T
+    logits = b + (parents @ w) @ table.T + closed
     top = logits.max(axis=1, keepdims=True)
     odds = np.exp(logits - top)
     total = odds.sum(axis=1, keepdims=True)
@@ -195,5 +219,5 @@ def _softmax(logits: Floats) -> Floats:
 def _draw(chances: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
     below = np.cumsum(chances, axis=1)
     return np.asarray(
-        np.minimum((below < rng.random((len(chances), 1)) * below[:, -1:]).sum(axis=1), chances.shape[1] - 1)
+        np.minimum((below <= rng.random((len(chances), 1)) * below[:, -1:]).sum(axis=1), chances.shape[1] - 1)
     )
