@@ -65,15 +65,12 @@ def admit_patients(schema: Schema, table: pd.DataFrame) -> Admitted:
     if index is not None:
         keep &= ~np.isnat(index)
     _check_ids(ids, key)
+    notices = (
+        *_id_notices(schema, ids, key, index),
+        *(notice for column in read.values() for notice in column.notices),
+    )
     if not keep.any():
-        raise DataError(
-            refusal(
-                what="the patients table",
-                must="have a patient who fits the schema",
-                got="none",
-                fix="look at the notices of `synthhealth check` and at the schema's bounds, codes and `missing` flags",
-            )
-        )
+        raise _nobody_fits(notices)
     cells = {name: column.cells[keep] for name, column in read.items()}
     return Admitted(
         frame=patient_frame(schema, np.array([*ids.words, ""], dtype=object)[ids.place[keep]].tolist(), cells),
@@ -82,10 +79,22 @@ def admit_patients(schema: Schema, table: pd.DataFrame) -> Admitted:
         index=None if index is None else index[keep],
         notices=(
             *extra_columns(table.columns, TABLE, (key, schema.index_date, *schema.columns)),
-            *_id_notices(schema, ids, key, index),
-            *(notice for column in read.values() for notice in column.notices),
+            *notices,
             *_rule_notices(schema, cells),
         ),
+    )
+
+
+def _nobody_fits(notices: tuple[Notice, ...]) -> DataError:
+    """The refusal of a table that every patient of was left out, by the columns and rules that did it."""
+    met = [f"column '{one.column}': {one.rule}" for one in notices if one.done is Done.PATIENT_LEFT_OUT]
+    return DataError(
+        refusal(
+            what="the patients table",
+            must="have a patient who fits the schema",
+            got=f"none ({'; '.join(met)})" if met else "none",
+            fix="hold the schema's bounds, codes and `missing` flags against the data dictionary",
+        )
     )
 
 

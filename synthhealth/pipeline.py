@@ -38,6 +38,7 @@ from synthhealth.real_rows import admitted, sides
 from synthhealth.results import Account, Checked, Compared, Found, NoticeLine, Planned, Ran, Reported, Sampled
 from synthhealth.runstate import STEPS, FindingStep
 from synthhealth.split_key import read_key
+from synthhealth.suspicions import suspicions
 from synthhealth.synthesizer import SmallCohortWarning, Synthesizer
 
 
@@ -58,6 +59,7 @@ def check(config: Config, *, progress: Progress = quiet) -> Checked:
         columns=len(job.schema.columns),
         tests=len(job.schema.tests),
         notices=tuple(NoticeLine.of(notice) for notice in admission.notices),
+        suspicions=suspicions(admission),
     )
 
 

@@ -37,7 +37,7 @@ class NoticeLine(Result):
 
 
 class Checked(Result):
-    """What `check` found in the tables.
+    """What `check` found in the tables; `suspicions` says what met most rows, so that the schema is likely wrong.
 
     Privacy: internal only; every number in it is exact.
     """
@@ -48,6 +48,7 @@ class Checked(Result):
     columns: int
     tests: int
     notices: tuple[NoticeLine, ...]
+    suspicions: tuple[str, ...]
 
 
 class Converted(Result):

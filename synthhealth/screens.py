@@ -73,7 +73,8 @@ def _checked(result: Checked) -> RenderableType:
         ("patients", f"{result.patients:,} in {result.columns} columns"),
         ("lab records", f"{result.records:,} of {result.tests} tests"),
     )
-    return headed("check", result.name, facts, _met(result.notices), Text(_INTERNAL, style="dim"))
+    doubts = [Text(f"• {line}", style="yellow") for line in result.suspicions]
+    return headed("check", result.name, facts, _met(result.notices), *doubts, Text(_INTERNAL, style="dim"))
 
 
 def _met(notices: tuple[NoticeLine, ...]) -> RenderableType:

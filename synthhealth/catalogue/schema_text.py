@@ -29,9 +29,8 @@ def catalogue_text(name: str, unit: str) -> Told:
     """
     match = find(name, unit)
     if match.entry is None:
-        return Told(
-            text=_commented(f"DOUBT {json.dumps(name)}: {match.doubt}; write it yourself, or leave it out"), sure=False
-        )
+        doubt = f"DOUBT {json.dumps(name)}: {match.doubt}; fill it in from the laboratory's list, or leave it out"
+        return Told(text=_commented(doubt) + textwrap.indent(_blank(name, unit), "# "), sure=False)
     head = [f"{name}: LOINC {match.entry.loinc}, {match.entry.name}", *_reference(match.entry, unit, match.factor)]
     comment = "".join(f"# {line}\n" for line in head)
     if match.factor is None or match.doubt:
@@ -56,6 +55,15 @@ def sources_text() -> str:
     return "".join(f"# {line}\n" for line in wrapped)
 
 
+def _blank(name: str, unit: str) -> str:
+    """A table for a person to fill in."""
+    return f"{_head(name, unit)}\nlow =\nhigh =\nprecision =\n"
+
+
+def _head(name: str, unit: str) -> str:
+    return f"[tests.{json.dumps(name, ensure_ascii=False)}]\nunit = {json.dumps(unit, ensure_ascii=False)}"
+
+
 def _table(name: str, unit: str, entry: Entry, factor: float) -> str:
     """Bounds, rounded outwards, and precision in the laboratory's unit."""
     own = f"{entry.low:g} to {entry.high:g} {entry.unit}"
@@ -63,8 +71,7 @@ def _table(name: str, unit: str, entry: Entry, factor: float) -> str:
     low, high = _outwards(entry.low / factor, math.floor), _outwards(entry.high / factor, math.ceil)
     source = entry.bounds_from if factor == 1.0 else f"{entry.bounds_from}: {own}, converted"
     lines = [
-        f"[tests.{json.dumps(name, ensure_ascii=False)}]",
-        f"unit = {json.dumps(unit, ensure_ascii=False)}",
+        _head(name, unit),
         _told(f"low = {low:.10g}", source),
         _told(f"high = {high:.10g}", source),
         _told(

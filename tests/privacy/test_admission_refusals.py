@@ -54,7 +54,7 @@ BAD: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], Callable[[pd.DataFr
     "no patient who fits": (
         lambda patients: patients.assign(sex=CANARY),
         lambda labs: labs,
-        "the patients table must have a patient who fits the schema; got none",
+        "the patients table must have a patient who fits the schema; got none (column 'sex': code that the schema does",
     ),
     "labs without the id": (
         lambda patients: patients,

@@ -104,6 +104,10 @@ def test_tests_without_bounds_take_them_from_the_catalogue_with_their_source(she
         "loinc",
     ]
     assert "# DOUBT" in text[text.index("Troponin") - 20 :]
+    blank = '# [tests."Blorbs"]\n# unit = "u"\n# low =\n# high =\n# precision =\n'
+    assert blank in text
+    filled = blank.replace("# ", "").replace("=\n", "= 1\n").replace("high = 1", "high = 9")
+    assert Schema.parse(text.replace(blank, filled)).tests["Blorbs"].high == 9
 
 
 def test_a_whole_hospitals_dictionary_becomes_a_schema(tmp_path: Path) -> None:
