@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from privacy.cohort import Cohort, Records
 
@@ -17,13 +18,22 @@ def blocks(cohort: Cohort, size: int = PATIENTS_A_BLOCK) -> Iterator[Cohort]:
     Privacy: internal only; a patient's block depends on the order of the others, so only a
     result that treats each patient alone may be made from it.
     """
+    return blocks_of(cohort, np.arange(len(cohort)), size)
+
+
+def blocks_of(cohort: Cohort, rows: NDArray[np.int64], size: int = PATIENTS_A_BLOCK) -> Iterator[Cohort]:
+    """The same for the patients at `rows`, which ascend.
+
+    Privacy: internal only; see `blocks`.
+    """
     if size < 1:
         raise ValueError(f"a block must hold at least 1 patient; got {size}")
-    edges = np.arange(0, len(cohort) + size, size).clip(max=len(cohort))
-    places = np.searchsorted(cohort.records.owner, edges)
-    for i in range(len(edges) - 1):
-        if edges[i] < edges[i + 1]:
-            yield _rows(cohort, int(edges[i]), int(edges[i + 1]), slice(int(places[i]), int(places[i + 1])))
+    for start in range(0, len(rows), size):
+        mine = rows[start : start + size]
+        first, stop = int(mine[0]), int(mine[-1]) + 1
+        place = np.searchsorted(cohort.records.owner, (first, stop))
+        block = _rows(cohort, first, stop, slice(int(place[0]), int(place[1])))
+        yield block if len(block) == len(mine) else block.take(mine - first)
 
 
 def nobody(cohort: Cohort) -> Cohort:

@@ -21,7 +21,7 @@ from synthhealth.generators.events.gaps import GapHead
 from synthhealth.generators.events.panels import PanelHead
 from synthhealth.generators.events.values import ValueHead
 from synthhealth.generators.training import Training
-from synthhealth.generators.vae.episodes import Episodes
+from synthhealth.generators.vae.episodes import Episodes, Source
 
 Head = TypeVar("Head", PanelHead, ValueHead)
 STEPS = 3
@@ -94,6 +94,11 @@ def sketch_of(n: int, heads: Heads, rng: np.random.Generator) -> Sketch:
 def dreamt_by(heads: Heads, sketch: Sketch, rng: np.random.Generator) -> Episodes:
     """What `heads` dream on `sketch`, as episodes with the latents known."""
     return Episodes.dreamt(sketch, dream(sketch, heads, rng), heads)
+
+
+def seen(episodes: Episodes) -> Source:
+    """A batch of everybody in `episodes`, seen at once."""
+    return lambda _: [episodes]
 
 
 def room_for(patients: int, *, noise: float = 2.0) -> Training:

@@ -28,7 +28,7 @@ from synthhealth.generators.protocol import Model, ModelState, Progress
 from synthhealth.generators.training import Gradients, Room, Training
 from synthhealth.generators.vae import ties, wake
 from synthhealth.generators.vae.episodes import Batch as EpisodeBatch
-from synthhealth.generators.vae.episodes import Episodes
+from synthhealth.generators.vae.episodes import Episodes, Source
 
 Floats = NDArray[np.float64]
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -66,7 +66,7 @@ def loss_over_the_mask_of_ties(patch: pytest.MonkeyPatch) -> None:
 
     def forward(self: wake.EventDecoder, batch: EpisodeBatch) -> torch.Tensor:
         loss = real(self, batch)
-        return loss if self.value is None else loss / batch.real.sum().clamp(min=1)
+        return loss if batch.values is None else loss / max(len(batch.values.bin), 1)
 
     patch.setattr(wake.EventDecoder, "forward", forward)
 
@@ -178,12 +178,12 @@ def ties_from_rows(patch: pytest.MonkeyPatch) -> None:
     real = ties.private_mean
 
     def private_mean(
-        training: Training, heads: Heads, here: Episodes, dreamt: Episodes, *, patients: float, ties: bool
+        training: Training, heads: Heads, here: Source, dreamt: Episodes, *, patients: float, ties: bool
     ) -> wake.Sum:
         told = real(training, heads, here, dreamt, patients=patients, ties=ties)
-        everybody = np.arange(here.draws.patients)
-        blocks = wake.gradient_blocks(heads, here, everybody, panels=True, values=ties, ties=ties)
-        return replace(told, mean=sum(block.sum(axis=0) for block in blocks) / patients)
+        everybody = here(np.arange(len(training.rows)))
+        rows = [wake.patient_gradients(heads, some, ties=ties) for some in everybody]
+        return replace(told, mean=np.concatenate(rows).sum(axis=0) / patients)
 
     patch.setattr(ties, "private_mean", private_mean)
 

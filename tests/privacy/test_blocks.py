@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_world import SCHEMA, cohort_of, patients
 
-from privacy.blocks import PATIENTS_A_BLOCK, blocks, nobody
+from privacy.blocks import PATIENTS_A_BLOCK, blocks, blocks_of, nobody
 from privacy.cohort import Cohort
 
 
@@ -30,6 +30,15 @@ def test_a_block_is_what_take_would_give(cohort: Cohort, size: int):
     taken = cohort.take(np.arange(min(size, len(cohort))))
     pd.testing.assert_frame_equal(first.patients, taken.patients)
     pd.testing.assert_frame_equal(first.labs, taken.labs, check_dtype=False)
+
+
+@settings(max_examples=20, deadline=None)
+@given(patients(), st.integers(1, 5), st.data())
+def test_blocks_of_some_are_those_of_the_cohort_of_them(cohort: Cohort, size: int, data: st.DataObject):
+    rows = np.flatnonzero(data.draw(st.lists(st.booleans(), min_size=len(cohort), max_size=len(cohort))))
+    for found, wanted in zip(blocks_of(cohort, rows, size), blocks(cohort.take(rows), size), strict=True):
+        pd.testing.assert_frame_equal(found.patients, wanted.patients)
+        pd.testing.assert_frame_equal(found.labs, wanted.labs, check_dtype=False)
 
 
 def test_an_empty_cohort_has_no_block_and_nobody_has_the_schema():

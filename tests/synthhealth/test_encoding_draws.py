@@ -83,6 +83,14 @@ def test_what_came_before_is_that_of_a_plain_loop(case: tuple[int, int, dict[str
         ever[owner] = ever.get(owner, set()) | set(held)
 
 
+@given(columns())
+def test_sums_are_over_each_patients_own_draws(case: tuple[int, int, dict[str, Ints]]):
+    draws = draws_of(case)
+    values = np.column_stack([draws.step + 1.0, draws.bits.sum(axis=1)])
+    wanted = [values[draws.owner == patient].sum(axis=0).tolist() for patient in range(case[0])]
+    assert draws.sums(values).tolist() == wanted
+
+
 @given(columns(), st.integers(0, 2**32 - 1))
 def test_order_matters_for_ties_alone(case: tuple[int, int, dict[str, Ints]], seed: int):
     patients, tests, records = case

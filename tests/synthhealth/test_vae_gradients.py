@@ -14,21 +14,20 @@ from numpy.typing import NDArray
 from odd_worlds import ODD_SCHEMAS, odd_cohort
 from strategies import cohorts, schemas
 
+from privacy.blocks import blocks_of
 from privacy.cohort import Cohort
 from privacy.lattice import ROW_ERROR
 from synthhealth.encoding.draws import Draws
-from synthhealth.generators.codebook import Codebook
-from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
-from synthhealth.generators.events.dream import Heads, context_logits, dream
-from synthhealth.generators.vae.episodes import Batch, Episodes
-from synthhealth.generators.vae.wake import EventDecoder, gradient_blocks
+from synthhealth.generators.events.chains import LEVELS, Chains
+from synthhealth.generators.events.dream import Heads, context_logits, dream, surprises
+from synthhealth.generators.events.panel_moments import PanelInputs
+from synthhealth.generators.vae.episodes import Batch, Batches, Episodes
+from synthhealth.generators.vae.wake import EventDecoder, patient_gradients
 
 Floats = NDArray[np.float64]
-BOTH = {"panels": True, "values": True}
-PARTS = [BOTH, {"panels": True, "values": False}, {"panels": False, "values": True}]
+Places = NDArray[np.int64]
 WIDTH = np.array([12, 2, 5])
-
-
+EITHER = pytest.mark.parametrize("ties", [False, True])
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -42,16 +41,36 @@ def night(seed: int, *, n: int = 12, latent: int = 2) -> tuple[Heads, Episodes]:
     return others, Episodes.dreamt(sketch, dreamt, others)
 
 
-def rows_of(heads: Heads, episodes: Episodes, rows: NDArray[np.int64], parts: dict[str, bool]) -> Floats:
-    return np.concatenate(list(gradient_blocks(heads, episodes, rows, **parts)))
+def only(episodes: Episodes, rows: Places) -> Episodes:
+    """The patients at `rows`, in that order, as if there were no others."""
+    draws, chains = episodes.draws, episodes.chains
+    mine = np.concatenate([np.flatnonzero(draws.owner == row) for row in rows])
+    records = np.concatenate([np.flatnonzero(draws.record_owner == row) for row in rows])
+    place = np.argsort(rows)[np.searchsorted(np.sort(rows), draws.owner[mine])]
+    sizes = draws.bits[mine].sum(axis=1)
+    return Episodes(
+        draws=Draws(
+            patients=len(rows),
+            owner=place,
+            step=draws.step[mine],
+            index=draws.index[mine],
+            bits=draws.bits[mine],
+            draw=np.repeat(np.arange(len(mine)), sizes),
+            test=draws.test[records],
+            cell=draws.cell[records],
+        ),
+        chains=Chains(bin=chains.bin[records], last=chains.last[records], level=chains.level[rows]),
+        panels=PanelInputs(**{part.name: getattr(episodes.panels, part.name)[mine] for part in fields(PanelInputs)}),
+        latent=episodes.latent[rows],
+    )
 
 
-def plain_gradient(heads: Heads, episodes: Episodes, patient: int, parts: dict[str, bool]) -> Floats:
+def plain_gradient(heads: Heads, episodes: Episodes, patient: int, *, ties: bool) -> Floats:
     """The ascent direction of one patient's likelihood by torch alone, nothing of Opacus in it."""
-    decoder = EventDecoder(heads, **parts)
-    decoder(Batch.of(episodes, np.array([patient]), heads.values)).backward()
-    grads = [one.grad if one.grad is not None else torch.zeros_like(one) for one in decoder.parameters()]
-    return -torch.cat([one.ravel() for one in grads]).numpy()
+    decoder = EventDecoder(heads, ties=ties)
+    decoder(Batches(episodes, heads, ties=ties).of(np.array([patient]))).backward()
+    taken = [one for one in decoder.parameters() if one.requires_grad]
+    return -torch.cat([(torch.zeros_like(one) if one.grad is None else one.grad).ravel() for one in taken]).numpy()
 
 
 def assert_close(found: Floats, wanted: Floats) -> None:
@@ -60,48 +79,49 @@ def assert_close(found: Floats, wanted: Floats) -> None:
     assert (np.linalg.norm(found - wanted, axis=-1) <= ROW_ERROR * np.maximum(length, 1.0)).all()
 
 
-@pytest.mark.parametrize("parts", PARTS)
+@EITHER
 @pytest.mark.parametrize("seed", [0, 1])
-def test_rows_are_the_gradients_of_plain_torch_one_patient_at_a_time(seed: int, parts: dict[str, bool]):
+def test_rows_are_the_gradients_of_plain_torch_one_patient_at_a_time(seed: int, ties: bool):  # noqa: FBT001
     heads, episodes = night(seed)
-    found = rows_of(heads, episodes, np.arange(12), parts)
-    assert_close(found, np.stack([plain_gradient(heads, episodes, patient, parts) for patient in range(12)]))
+    found = patient_gradients(heads, episodes, ties=ties)
+    assert_close(found, np.stack([plain_gradient(heads, episodes, patient, ties=ties) for patient in range(12)]))
     assert np.linalg.norm(found, axis=1).max() > 1
 
 
+@EITHER
 @settings(max_examples=15)
-@given(st.integers(0, 2**32 - 1), st.data())
-def test_a_row_does_not_depend_on_its_batch_mates(seed: int, data: st.DataObject):
+@given(seed=st.integers(0, 2**32 - 1), data=st.data())
+def test_a_row_does_not_depend_on_its_batch_mates(seed: int, data: st.DataObject, ties: bool):  # noqa: FBT001
     heads, episodes = night(seed, n=8)
-    alone = np.concatenate([rows_of(heads, episodes, np.array([patient]), BOTH) for patient in range(8)])
-    mates = data.draw(st.permutations(range(8)).flatmap(lambda order: st.integers(1, 8).map(lambda k: order[:k])))
-    together = rows_of(heads, episodes, np.array(mates), BOTH)
-    assert_close(together, alone[mates])
+    lone = np.concatenate([patient_gradients(heads, only(episodes, np.array([i])), ties=ties) for i in range(8)])
+    mates = np.array(
+        data.draw(st.permutations(range(8)).flatmap(lambda order: st.integers(1, 8).map(lambda k: order[:k])))
+    )
+    assert_close(patient_gradients(heads, only(episodes, mates), ties=ties), lone[mates])
 
 
+@EITHER
 @pytest.mark.parametrize("size", [1, 3, 5, 100])
-def test_the_size_of_a_block_does_not_show(monkeypatch: pytest.MonkeyPatch, size: int):
+def test_the_size_of_a_block_does_not_show(monkeypatch: pytest.MonkeyPatch, size: int, ties: bool):  # noqa: FBT001
     heads, episodes = night(4)
-    whole = rows_of(heads, episodes, np.arange(12), BOTH)
-    monkeypatch.setattr("synthhealth.generators.vae.wake.PATIENTS_A_BLOCK", size)
-    assert_close(rows_of(heads, episodes, np.arange(12), BOTH), whole)
+    whole = patient_gradients(heads, episodes, ties=ties)
+    monkeypatch.setattr("synthhealth.generators.vae.episodes.PATIENTS_A_BLOCK", size)
+    assert_close(patient_gradients(heads, episodes, ties=ties), whole)
 
 
 @pytest.mark.parametrize("most", [1, 20, 10**6])
-def test_blocks_hold_everybody_in_order_and_no_more_padding_than_memory_allows(
-    monkeypatch: pytest.MonkeyPatch, most: int
-):
+def test_blocks_hold_everybody_once_and_no_more_padding_than_memory_allows(monkeypatch: pytest.MonkeyPatch, most: int):
     _, episodes = night(5, n=40)
-    monkeypatch.setattr("synthhealth.generators.vae.episodes.MOST_CELLS", most)
-    rows = np.random.default_rng(0).permutation(40)[:33]
-    blocks = list(episodes.blocks(rows, 10))
-    assert np.array_equal(np.concatenate(blocks), rows)
-    long = np.bincount(episodes.draws.record_owner, minlength=40)
+    monkeypatch.setattr("synthhealth.generators.vae.episodes.MOST_DRAWS", most)
+    monkeypatch.setattr("synthhealth.generators.vae.episodes.PATIENTS_A_BLOCK", 15)
+    blocks = list(episodes.blocks())
+    assert np.array_equal(np.sort(np.concatenate(blocks)), np.arange(40))
+    count = episodes.draws.per_patient()
     for block in blocks:
-        assert 1 <= len(block) <= 10
-        assert len(block) == 1 or len(block) * long[block].max() <= most
+        assert 1 <= len(block) <= 15
+        assert len(block) == 1 or len(block) * count[block].max() <= most
     if most == 10**6:
-        assert [len(block) for block in blocks] == [10, 10, 10, 3]
+        assert [len(block) for block in blocks] == [15, 15, 10]
 
 
 def padded(table: torch.Tensor, more: int) -> torch.Tensor:
@@ -110,7 +130,7 @@ def padded(table: torch.Tensor, more: int) -> torch.Tensor:
 
 
 def loss_and_slope(heads: Heads, batch: Batch) -> tuple[float, Floats]:
-    decoder = EventDecoder(heads, **BOTH)
+    decoder = EventDecoder(heads, ties=True).requires_grad_(True)  # torch's own
     loss = decoder(batch)
     loss.backward()
     return float(loss.detach()), torch.cat([one.grad.ravel() for one in decoder.parameters()]).numpy()
@@ -119,32 +139,34 @@ def loss_and_slope(heads: Heads, batch: Batch) -> tuple[float, Floats]:
 @pytest.mark.parametrize("more", [1, 7])
 def test_padding_weighs_nothing(more: int):
     heads, episodes = night(2)
-    batch = Batch.of(episodes, np.arange(12), heads.values)
+    batch = Batches(episodes, heads, ties=True).of(np.arange(12))
+    values = batch.values
+    assert values is not None
+    depth, tests = batch.held.shape[1:]
+    patient, rest = torch.div(values.at, depth * tests, rounding_mode="floor"), values.at % (depth * tests)
     wider = replace(
         batch,
         panel=(*(padded(part, more) for part in batch.panel[:-1]), batch.panel[-1]),
         held=padded(batch.held, more),
         counts=padded(batch.counts, more),
-        value=tuple(padded(part, more) for part in batch.value),
-        bin=padded(batch.bin, more),
-        real=padded(batch.real, more),
-        missing=padded(batch.missing, more),
+        values=replace(values, surprise=padded(values.surprise, more), at=patient * (depth + more) * tests + rest),
     )
     (loss, slope), (other, same) = loss_and_slope(heads, batch), loss_and_slope(heads, wider)
     assert other == pytest.approx(loss, rel=1e-12)
     assert np.allclose(same, slope, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("parts", PARTS)
-def test_the_slope_is_that_of_the_loss(parts: dict[str, bool]):
+@EITHER
+def test_the_slope_is_that_of_the_loss(ties: bool):  # noqa: FBT001
     """Against finite differences of the summed likelihood, weight by weight."""
     heads, episodes = night(3, n=5)
-    everyone = np.arange(5)
-    slope = rows_of(heads, episodes, everyone, parts).sum(axis=0)
-    decoder = EventDecoder(heads, **parts)
-    batch = Batch.of(episodes, everyone, heads.values)
+    slope = patient_gradients(heads, episodes, ties=ties).sum(axis=0)
+    decoder = EventDecoder(heads, ties=ties)
+    batch = Batches(episodes, heads, ties=ties).of(np.arange(5))
     place, step, rng = 0, 1e-5, np.random.default_rng(0)
     for one in decoder.parameters():
+        if not one.requires_grad:
+            continue
         flat = one.data.view(-1)
         for i in rng.choice(one.numel(), min(4, one.numel()), replace=False):
             with torch.no_grad():
@@ -160,22 +182,22 @@ def test_the_slope_is_that_of_the_loss(parts: dict[str, bool]):
 
 def test_the_layers_logits_are_those_that_dreams_are_drawn_with():
     heads, episodes = night(6)
-    batch = Batch.of(episodes, np.arange(12), heads.values)
-    decoder = EventDecoder(heads, **BOTH)
-    assert decoder.value is not None
-    assert decoder.panel is not None
+    batch = Batches(episodes, heads, ties=True).of(np.arange(12))
+    decoder, values = EventDecoder(heads, ties=True), batch.values
+    assert decoder.cross is not None
+    assert values is not None
     with torch.no_grad():
-        values, panels = decoder.value(*batch.value).numpy(), decoder.panel(*batch.panel).numpy()
-    draws, chains = episodes.draws, episodes.chains
-    table = context_logits(heads.values)
+        tilts, panels = decoder.cross(values.surprise), decoder.panel(*batch.panel).numpy()
+        logits = (values.logits + tilts.flatten()[values.at][:, None] * values.tilt).numpy()
+    draws, chains, table = episodes.draws, episodes.chains, context_logits(heads.values)
+    surprise = surprises(draws, chains, heads.values)
     level = np.minimum(chains.level[draws.record_owner, draws.test], LEVELS - 1)
-    place = np.zeros(12, dtype=np.int64)
-    for r, (owner, t) in enumerate(zip(draws.record_owner.tolist(), draws.test.tolist(), strict=True)):
+    for r, t in enumerate(draws.test.tolist()):
         bins = int(heads.values.width[t])
-        push = episodes.surprise[draws.draw[r], :t] @ heads.values.cross[t, :t]
+        push = surprise[draws.draw[r], :t] @ heads.values.cross[t, :t]
         wanted = table[t, chains.last[r], level[r], :bins] + push * heads.values.tilt[t, :bins]
-        assert np.allclose(values[owner, place[owner], :bins], wanted, atol=1e-9)
-        place[owner] += 1
+        assert np.allclose(logits[r, :bins], wanted, atol=1e-9)
+        assert (logits[r, bins:] < -1e8).all()  # bins that the test lacks
     head, inputs = heads.panels, episodes.panels
     logits = inputs.shared @ head.shared.T + inputs.prev * head.prev + inputs.ever * head.ever
     logits += inputs.bits @ head.bits.T + episodes.latent[draws.owner] @ head.loading.T
@@ -186,24 +208,15 @@ def test_a_surprise_is_how_far_a_value_lies_from_what_its_past_says():
     heads, episodes = night(7)
     draws, chains = episodes.draws, episodes.chains
     table, tilt = context_logits(heads.values), heads.values.tilt
-    wanted = np.zeros_like(episodes.surprise)
+    wanted = np.zeros(draws.bits.shape)
     for r, (owner, t) in enumerate(zip(draws.record_owner.tolist(), draws.test.tolist(), strict=True)):
         logits = table[t, chains.last[r], min(int(chains.level[owner, t]), LEVELS - 1)]
         chances = np.exp(logits - logits.max())
         wanted[draws.draw[r], t] = tilt[t, chains.bin[r]] - chances @ tilt[t] / chances.sum()
-    assert np.allclose(episodes.surprise, wanted, atol=1e-9)
+    assert np.allclose(surprises(draws, chains, heads.values), wanted, atol=1e-9)
 
 
 # --- real patients ------------------------------------------------------------------------------------------------
-
-
-def real_episodes(cohort: Cohort, book: Codebook, heads: Heads) -> Episodes:
-    draws = Draws.of(cohort, book.layout)
-    size = np.bincount(draws.record_owner, minlength=len(cohort)) / np.maximum(draws.per_patient(), 1)
-    latent = np.zeros((len(cohort), heads.panels.loading.shape[1]))
-    return Episodes.of(
-        draws, Chains.of(draws, book.tests), heads.values, panel_size=size, latent=latent, steps=heads.steps
-    )
 
 
 def assert_coupled(cohort: Cohort, gone: int, seed: int) -> None:
@@ -212,14 +225,17 @@ def assert_coupled(cohort: Cohort, gone: int, seed: int) -> None:
     book = book_of(cohort.schema, rng)
     heads = heads_of(np.array([bins.count for bins in book.tests]), book.layout.steps, rng, latent=1)
     stay = np.delete(np.arange(len(cohort)), gone)
-    whole, part = real_episodes(cohort, book, heads), real_episodes(cohort.take(stay), book, heads)
+    whole, part = (Episodes.real(one, book, latent=1) for one in (cohort, cohort.take(stay)))
     mine = whole.draws.owner != gone
     for field in fields(whole.panels):
         assert np.array_equal(getattr(part.panels, field.name), getattr(whole.panels, field.name)[mine]), field.name
-    assert np.array_equal(part.surprise, whole.surprise[mine])
-    everyone = rows_of(heads, whole, np.arange(len(cohort)), BOTH)
-    assert np.isfinite(everyone).all()
-    assert_close(rows_of(heads, part, np.arange(len(stay)), BOTH), everyone[stay])
+    for ties in (False, True):
+        everyone = patient_gradients(heads, whole, ties=ties)
+        assert np.isfinite(everyone).all()
+        assert_close(patient_gradients(heads, part, ties=ties), everyone[stay])
+        # nor does it depend on who is read in one go
+        pieces = [Episodes.real(block, book, latent=1) for block in blocks_of(cohort, stay, 2)]
+        assert_close(np.concatenate([patient_gradients(heads, one, ties=ties) for one in pieces]), everyone[stay])
 
 
 @settings(max_examples=15)
@@ -242,12 +258,7 @@ def test_patients_without_records_bring_nothing():
     rng = np.random.default_rng(0)
     book = book_of(cohort.schema, rng)
     heads = heads_of(np.array([bins.count for bins in book.tests]), book.layout.steps, rng)
-    assert (rows_of(heads, real_episodes(bare, book, heads), np.arange(6), BOTH) == 0).all()
-    assert list(gradient_blocks(heads, real_episodes(bare, book, heads), np.arange(0), **BOTH)) == []
-
-
-def test_bins_that_a_test_lacks_learn_nothing():
-    heads, episodes = night(9)
-    found = rows_of(heads, episodes, np.arange(12), {"panels": False, "values": True})
-    bias = np.concatenate([np.ravel(np.arange(VALUE_BINS) >= heads.values.width[:, None])])
-    assert np.abs(found[:, : bias.size][:, bias]).max() < 1e-9
+    for ties in (False, True):
+        assert (patient_gradients(heads, Episodes.real(bare, book, latent=0), ties=ties) == 0).all()
+    nobody = Episodes.real(cohort.take(np.arange(0)), book, latent=0)
+    assert len(patient_gradients(heads, nobody, ties=False)) == 0

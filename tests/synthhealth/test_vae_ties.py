@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from learnt_parts import dreamt_by, heads_of, room_for, sketch_of
+from learnt_parts import dreamt_by, heads_of, room_for, seen, sketch_of
 from numpy.typing import NDArray
 
 from privacy.budget import Budget
@@ -17,9 +17,9 @@ from synthhealth.generators.events.dream import Heads, Sketch
 from synthhealth.generators.simulator import simulated_schema
 from synthhealth.generators.vae.encoder import asleep
 from synthhealth.generators.vae.engine import PANEL_STEPS, TIE_STEPS, VaeEngine
-from synthhealth.generators.vae.episodes import Batch, Episodes
+from synthhealth.generators.vae.episodes import Batches
 from synthhealth.generators.vae.ties import TieBelief, cross_curvature, tie_step
-from synthhealth.generators.vae.wake import EventDecoder, gradient_blocks
+from synthhealth.generators.vae.wake import EventDecoder, patient_gradients
 
 Floats = NDArray[np.float64]
 WIDTH = np.array([12, 12, 12])
@@ -54,18 +54,11 @@ def stepped(
     n = len(sketch.count)
     world, room, belief = dreamt_by(true, sketch, rng), room_for(n, noise=noise), TieBelief.of(heads)
     for _ in range(steps):
-        # what is real has no latent to be seen, and its surprises are those of the present decoder
-        real = Episodes.of(
-            world.draws,
-            world.chains,
-            heads.values,
-            panel_size=sketch.panel_size,
-            latent=0 * sketch.latent,
-            steps=heads.steps,
-        )
+        # what is real has no latent to be seen
+        real = replace(world, latent=0 * world.latent)
         dreamt = dreamt_by(heads, sketch, rng)
         encoder = asleep(dreamt, heads)
-        pair = encoder.encode(real, heads), encoder.encode(dreamt, heads)
+        pair = seen(encoder.encode(real, heads)), encoder.encode(dreamt, heads)
         heads, belief = tie_step(room, heads, *pair, belief, patients=float(n))
     return heads
 
@@ -113,33 +106,30 @@ def test_a_step_is_one_of_those_that_were_paid_for():
 
 
 def test_a_tie_gradient_is_the_ties_part_of_the_whole():
+    """Whatever else takes a gradient, by torch alone."""
     heads, sketch, rng = untied(30, latent=2)
     heads = with_ties(heads, cross=CROSS, loading=rng.normal(size=(3, 2)))
     episodes = dreamt_by(heads, sketch, rng)
-
-    def rows(*, ties: bool | None) -> Floats:
-        return np.concatenate(
-            list(gradient_blocks(heads, episodes, np.arange(30), panels=True, values=True, ties=ties))
-        )
-
-    whole, ties, rest = rows(ties=None), rows(ties=True), rows(ties=False)
-    assert whole.shape[1] == ties.shape[1] + rest.shape[1]
-    start = sum(getattr(heads.panels, name).size for name in ("shared", "prev", "ever", "bits"))
-    loading, cross = whole[:, start : start + 6], whole[:, -9:]
-    assert np.allclose(ties, np.concatenate([loading, cross], axis=1), atol=1e-10)
-    assert np.abs(ties).max() > 0
+    decoder = EventDecoder(heads, ties=True).requires_grad_(True)  # torch's own
+    decoder(Batches(episodes, heads, ties=True).of(np.arange(30))).backward()
+    assert decoder.cross is not None
+    assert decoder.panel.bits.grad is not None
+    told = patient_gradients(heads, episodes, ties=True).sum(axis=0)
+    wanted = torch.cat([decoder.panel.loading.grad.ravel(), decoder.cross.cross.grad.ravel()])
+    assert np.allclose(told, -wanted.numpy(), atol=1e-9)
+    assert np.abs(told).max() > 0
 
 
 def test_a_cross_terms_curvature_is_the_second_derivative():
     heads, sketch, rng = untied(50)
     episodes = dreamt_by(heads, sketch, rng)
-    batch = Batch.of(episodes, np.arange(50), heads.values)
+    batch = Batches(episodes, heads, ties=True).of(np.arange(50))
 
     def value(t: int, s: int, at: float) -> float:
         cross = np.zeros((3, 3))
         cross[t, s] = at
         with torch.no_grad():
-            return -float(EventDecoder(with_ties(heads, cross=cross), panels=False, values=True)(batch)) / 50
+            return -float(EventDecoder(with_ties(heads, cross=cross), ties=True)(batch)) / 50
 
     bends, step = cross_curvature(episodes, heads), 1e-3
     assert [bend.shape for bend in bends] == [(0, 0), (1, 1), (2, 2)]

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
-from learnt_parts import STEPS, dreamt_by, heads_of, room_for, shaken, sketch_of
+from learnt_parts import STEPS, dreamt_by, heads_of, room_for, seen, shaken, sketch_of
 from numpy.typing import NDArray
 
 from privacy.errors import BudgetError
@@ -16,8 +16,8 @@ from synthhealth.generators.events.dream import Heads, Sketch
 from synthhealth.generators.events.panel_moments import weights_of
 from synthhealth.generators.events.panels import PanelHead
 from synthhealth.generators.vae.encoder import Encoder, asleep, loading_curvature, surprises
-from synthhealth.generators.vae.episodes import Batch, Episodes
-from synthhealth.generators.vae.wake import EventDecoder, gradient_blocks, panel_prior, panel_step
+from synthhealth.generators.vae.episodes import Batches, Episodes
+from synthhealth.generators.vae.wake import EventDecoder, panel_prior, panel_step, patient_gradients
 
 Floats = NDArray[np.float64]
 WIDTH = np.array([12, 2, 5])
@@ -34,9 +34,9 @@ def world(n: int, *, latent: int = 1, scale: float = 0.5) -> tuple[Heads, Heads,
 
 
 def likelihood(heads: Heads, episodes: Episodes) -> float:
-    decoder = EventDecoder(heads, panels=True, values=False)
+    decoder = EventDecoder(heads, ties=False)
     with torch.no_grad():
-        batch = Batch.of(episodes, np.arange(episodes.draws.patients), heads.values)
+        batch = Batches(episodes, heads, ties=False).of(np.arange(episodes.draws.patients))
         return -float(decoder(batch)) / episodes.draws.patients
 
 
@@ -44,25 +44,25 @@ def test_a_step_is_one_of_those_that_were_paid_for():
     true, blank, sketch, rng = world(40)
     real, room, heads, belief = dreamt_by(true, sketch, rng), room_for(40), blank, panel_prior(blank)
     for _ in range(STEPS):
-        heads, belief = panel_step(room, heads, real, dreamt_by(heads, sketch, rng), belief, patients=40.0)
+        heads, belief = panel_step(room, heads, seen(real), dreamt_by(heads, sketch, rng), belief, patients=40.0)
     with pytest.raises(BudgetError, match="that were paid for"):
-        panel_step(room, heads, real, dreamt_by(heads, sketch, rng), belief, patients=40.0)
+        panel_step(room, heads, seen(real), dreamt_by(heads, sketch, rng), belief, patients=40.0)
 
 
 def test_a_step_clips_every_patient_to_the_norm_that_its_noise_is_measured_in(monkeypatch: pytest.MonkeyPatch):
     true, blank, sketch, rng = world(40)
     real, dreamt = dreamt_by(true, sketch, rng), dreamt_by(blank, sketch, rng)
-    seen: list[tuple[Floats, float]] = []
+    released: list[tuple[Floats, float]] = []
 
     def overheard(total: Floats, *, max_norm: float, noise_multiplier: float) -> Floats:
         assert noise_multiplier == 2.0
-        seen.append((total, max_norm))
+        released.append((total, max_norm))
         return total
 
     monkeypatch.setattr(room_module, "private_sum", overheard)
-    panel_step(room_for(40), blank, real, dreamt, panel_prior(blank), patients=40.0)
-    rows = np.concatenate(list(gradient_blocks(blank, real, np.arange(40), panels=True, values=False, ties=False)))
-    ((total, norm),) = seen
+    panel_step(room_for(40), blank, seen(real), dreamt, panel_prior(blank), patients=40.0)
+    rows = patient_gradients(blank, real, ties=False)
+    ((total, norm),) = released
     length = np.linalg.norm(rows, axis=1)
     assert (length > norm).any()
     clipped = (rows * np.minimum(1.0, norm / np.maximum(length, 1e-12))[:, None]).sum(axis=0)
@@ -81,7 +81,9 @@ def test_the_norm_is_read_off_dreams_and_not_off_patients(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(room_module, "private_sum", overheard)
     worlds = dreamt_by(true, sketch, rng), dreamt_by(true, replace(sketch, count=0 * sketch.count), rng)
-    moved = [panel_step(room_for(40), blank, real, dreamt, panel_prior(blank), patients=40.0)[0] for real in worlds]
+    moved = [
+        panel_step(room_for(40), blank, seen(real), dreamt, panel_prior(blank), patients=40.0)[0] for real in worlds
+    ]
     assert norms[0] == norms[1]
     # where the room returns the same, nothing else of the patients comes through
     for t in range(3):
@@ -95,7 +97,7 @@ def test_steps_without_noise_lead_to_the_patients():
     heads, belief, told = blank, panel_prior(blank), [likelihood(blank, real)]
     room = room_for(1_200, noise=0.1)
     for _ in range(STEPS):
-        heads, belief = panel_step(room, heads, real, dreamt_by(heads, sketch, rng), belief, patients=1_200.0)
+        heads, belief = panel_step(room, heads, seen(real), dreamt_by(heads, sketch, rng), belief, patients=1_200.0)
         belief = tuple(one.faded(0.0) for one in belief)
         told.append(likelihood(heads, real))
     best = likelihood(true, real)
@@ -109,7 +111,7 @@ def test_a_step_in_the_dark_stays_where_it_is():
     heads, _ = panel_step(
         room_for(60, noise=1e4),
         start,
-        dreamt_by(true, sketch, rng),
+        seen(dreamt_by(true, sketch, rng)),
         dreamt_by(start, sketch, rng),
         panel_prior(start),
         patients=60.0,
@@ -123,7 +125,7 @@ def test_a_step_survives_patients_without_a_draw():
     nothing = replace(sketch, count=0 * sketch.count)
     dreamt = dreamt_by(blank, nothing, rng)
     heads, belief = panel_step(
-        room_for(20), blank, dreamt_by(true, nothing, rng), dreamt, panel_prior(blank), patients=20.0
+        room_for(20), blank, seen(dreamt_by(true, nothing, rng)), dreamt, panel_prior(blank), patients=20.0
     )
     for t in range(3):
         assert np.isfinite(weights_of(heads.panels, t)).all()

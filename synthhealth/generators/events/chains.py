@@ -37,16 +37,15 @@ class Chains:
         Privacy: internal only; a per-patient map.
         """
         tests = len(bins)
-        coded = np.zeros(len(draws.draw), dtype=np.int64)
+        owner = draws.record_owner
+        coded = np.zeros(len(owner), dtype=np.int64)
+        last = np.full(len(owner), VALUE_BINS, dtype=np.int64)
         for t, grouping in enumerate(bins):
-            mine = draws.test == t
+            mine = np.flatnonzero(draws.test == t)  # in the order of patients and draws, as all records are
             coded[mine] = grouping.of_cell(draws.cell[mine])
-        series = draws.record_owner * tests + draws.test
-        order = np.lexsort((draws.draw, series))
-        last = np.full(len(coded), VALUE_BINS, dtype=np.int64)
-        same = series[order][1:] == series[order][:-1]
-        last[order[1:][same]] = coded[order[:-1][same]]
-        return Chains(bin=coded, last=last, level=_levels(series, coded, bins, draws.patients))
+            again = owner[mine[1:]] == owner[mine[:-1]]
+            last[mine[1:][again]] = coded[mine[:-1][again]]
+        return Chains(bin=coded, last=last, level=_levels(owner * tests + draws.test, coded, bins, draws.patients))
 
 
 def _levels(

@@ -15,6 +15,7 @@ from synthhealth.generators.events.dream import Heads, Sketch, dream
 from synthhealth.generators.events.panels import SHARED, PanelHead, shared_features
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 PRIOR_SCALE = 1.5
 OWN = 2
 DAMPING = 0.7
@@ -25,13 +26,13 @@ RATE_PRIOR = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanelInputs:
-    """What the panel head sees of d draws: `shared` [d, SHARED], `prev`, `ever`, `bits`, `has` [d, T] as 0 and 1."""
+    """What the panel head sees of d draws: numbers `shared` [d, SHARED], flags `prev`, `ever`, `bits`, `has` [d, T]."""
 
     shared: Floats
-    prev: Floats
-    ever: Floats
-    bits: Floats
-    has: Floats
+    prev: Flags
+    ever: Flags
+    bits: Flags
+    has: Flags
 
     @staticmethod
     def of(draws: Draws, panel_size: Floats, level: NDArray[np.int64], steps: int) -> PanelInputs:
@@ -53,13 +54,12 @@ class PanelInputs:
             steps=steps,
             tests=draws.bits.shape[1],
         )
-        ever, has = draws.ever_bits(), (level < LEVELS)[draws.owner]
         return PanelInputs(
             shared=shared,
-            prev=prev.astype(np.float64),
-            ever=ever.astype(np.float64),
-            bits=draws.bits.astype(np.float64),
-            has=has.astype(np.float64),
+            prev=prev,
+            ever=draws.ever_bits(),
+            bits=draws.bits,
+            has=(level < LEVELS)[draws.owner],
         )
 
     def of_test(self, t: int) -> Floats:
@@ -73,12 +73,7 @@ def panel_rows(draws: Draws, panel_size: Floats, level: NDArray[np.int64], steps
     Privacy: internal only; row i is built from patient i alone.
     """
     inputs = PanelInputs.of(draws, panel_size, level, steps)
-    blocks = []
-    for t in range(draws.bits.shape[1]):
-        held = np.flatnonzero(draws.bits[:, t])
-        block = np.zeros((draws.patients, SHARED + OWN + t))
-        np.add.at(block, draws.owner[held], inputs.of_test(t)[held])
-        blocks.append(block)
+    blocks = [draws.sums(inputs.of_test(t) * draws.bits[:, t, None]) for t in range(draws.bits.shape[1])]
     return np.concatenate(blocks, axis=1)
 
 
@@ -110,7 +105,7 @@ def rates_only(head: PanelHead, rates: Floats) -> PanelHead:
 
 def curvature(inputs: PanelInputs, head: PanelHead, t: int, patients: int) -> tuple[Floats, Floats]:
     """Test t's Fisher information a patient [p, p], and the mean gradient a patient, on dreamt draws."""
-    mine = np.flatnonzero(inputs.has[:, t] > 0)
+    mine = np.flatnonzero(inputs.has[:, t])
     features = inputs.of_test(t)[mine]
     chance = expit(features @ weights_of(head, t))
     fisher = (features * (chance * (1 - chance))[:, None]).T @ features / patients

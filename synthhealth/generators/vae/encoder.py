@@ -37,11 +37,9 @@ def surprises(episodes: Episodes, heads: Heads) -> Floats:
     """
     inputs, draws = episodes.panels, episodes.draws
     chance = expit(_logits(inputs, heads))
-    missed = np.zeros((draws.patients, chance.shape[1]))
-    spread = np.ones_like(missed)
-    np.add.at(missed, draws.owner, (inputs.bits - chance) * inputs.has)
-    np.add.at(spread, draws.owner, chance * (1 - chance) * inputs.has)
-    return np.asarray(missed / np.sqrt(spread))
+    missed = draws.sums((inputs.bits - chance) * inputs.has)
+    spread = draws.sums(chance * (1 - chance) * inputs.has)
+    return np.asarray(missed / np.sqrt(1.0 + spread))
 
 
 def asleep(dreamt: Episodes, heads: Heads) -> Encoder:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from privacy.blocks import blocks_of
 from privacy.budget import Budget
-from privacy.cohort import Cohort
 from privacy.gate import Gate
 from privacy.plan import Charge
 from privacy.randomness import public
 from privacy.schema import Schema
-from synthhealth.encoding.draws import Draws
 from synthhealth.encoding.layout import Layout
 from synthhealth.generators.charges import sum_charge, training_charge
-from synthhealth.generators.events.chains import Chains
 from synthhealth.generators.events.dream import Heads, Sketch, dream
 from synthhealth.generators.events.panel_moments import match_panels, match_rates
 from synthhealth.generators.fitted import Fitted
@@ -30,7 +28,8 @@ from synthhealth.generators.teacher import Teacher, learn
 from synthhealth.generators.training import Room, Training
 
 if TYPE_CHECKING:  # a plan needs the charges alone, and torch takes seconds to import
-    from synthhealth.generators.vae.episodes import Episodes
+    from synthhealth.generators.vae.encoder import Encoder
+    from synthhealth.generators.vae.episodes import Episodes, Source
 
 COUNT_SHARE = 0.03
 STEP_SHARE = 0.03
@@ -42,6 +41,7 @@ KEPT = 0.5
 LATENT = 2
 FIRST_LOADING = 0.1
 VALUE_ROUNDS = 3
+REAL_BLOCK = 2_048  # patients whose gradients are in memory at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ class VaeEngine:
         beliefs = panel_prior(heads)
         for k in range(PANEL_STEPS):
             progress("panels", 2 + k, steps)
-            dreamt, real = _dreamt(sketch, heads, rng), _real(training.rows, teacher, heads)
+            dreamt, real = _dreamt(sketch, heads, rng), _seen(training, teacher, heads)
             # the ground bends: of what earlier steps told of the place they left, half is forgotten
             beliefs = tuple(one.faded(KEPT) for one in beliefs)
             heads, beliefs = panel_step(training, heads, real, dreamt, beliefs, patients=teacher.patients)
@@ -143,7 +143,7 @@ class VaeEngine:
             progress("ties", done + k, done + self.tie_steps)
             dreamt = _dreamt(sketch, heads, rng)
             encoder = asleep(dreamt, heads)
-            real = encoder.encode(_real(training.rows, teacher, heads), heads)
+            real = _seen(training, teacher, heads, encoder)
             dreamt = encoder.encode(dreamt, heads)
             heads, belief = tie_step(training, heads, real, dreamt, belief, patients=teacher.patients)
         # what the ties add to a value's spread is taken off its own
@@ -164,10 +164,13 @@ def _dreamt(sketch: Sketch, heads: Heads, rng: np.random.Generator) -> Episodes:
     return Episodes.dreamt(sketch, dream(sketch, heads, rng), heads)
 
 
-def _real(rows: Cohort, teacher: Teacher, heads: Heads) -> Episodes:
+def _seen(training: Room, teacher: Teacher, heads: Heads, encoder: Encoder | None = None) -> Source:
+    """The room's patients as episodes, a block at a time; without an encoder nothing is known of their latents."""
     from synthhealth.generators.vae.episodes import Episodes
 
-    draws = Draws.of(rows, teacher.book.layout)
-    latent: NDArray[np.float64] = np.zeros((len(rows), heads.panels.loading.shape[1]))
-    chains = Chains.of(draws, teacher.book.tests)
-    return Episodes.of(draws, chains, heads.values, panel_size=draws.records_a_draw(), latent=latent, steps=heads.steps)
+    def episodes(rows: NDArray[np.int64]) -> Iterator[Episodes]:
+        for block in blocks_of(training.rows, rows, REAL_BLOCK):
+            seen = Episodes.real(block, teacher.book, latent=LATENT)
+            yield seen if encoder is None else encoder.encode(seen, heads)
+
+    return episodes

@@ -2,175 +2,186 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from synthhealth.encoding.draws import Draws, places
-from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
-from synthhealth.generators.events.dream import Dream, Heads, Sketch, surprises
+from privacy.cohort import Cohort
+from synthhealth.encoding.draws import Draws
+from synthhealth.generators.codebook import Codebook
+from synthhealth.generators.events.chains import LEVELS, Chains
+from synthhealth.generators.events.dream import Dream, Heads, Sketch, context_logits, surprises
 from synthhealth.generators.events.panel_moments import PanelInputs
-from synthhealth.generators.events.values import KERNEL, LEVEL_BASIS, ValueHead, last_kernel, level_kernel
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
 Tensor = torch.Tensor
-MOST_CELLS = 100_000
+PATIENTS_A_BLOCK = 512
+MOST_DRAWS = 4_096  # of a block, padding counted: what a step makes of them stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episodes:
-    """All draws and records of a cohort, real or dreamt, with what the event decoder needs to know of each.
+    """All draws and records of some patients, real or dreamt, with what the event decoder needs to know of each.
 
-    `surprise` [d, T] is how far each value of a draw lies from what its own past would have it,
-    in tilts, 0 where the draw does not hold the test; `latent` [patients, L].
+    `latent` [patients, L].
     """
 
     draws: Draws
     chains: Chains
     panels: PanelInputs
-    surprise: Floats
     latent: Floats
 
     @staticmethod
-    def of(
-        draws: Draws, chains: Chains, values: ValueHead, *, panel_size: Floats, latent: Floats, steps: int
-    ) -> Episodes:
-        """The episodes under a value head, whose expectations define the surprises.
+    def of(draws: Draws, chains: Chains, *, panel_size: Floats, latent: Floats, steps: int) -> Episodes:
+        """The episodes of these draws.
 
         Privacy: internal only, when the draws are real; a per-patient map.
         """
-        return Episodes(
-            draws=draws,
-            chains=chains,
-            panels=PanelInputs.of(draws, panel_size, chains.level, steps),
-            surprise=surprises(draws, chains, values),
-            latent=latent,
+        panels = PanelInputs.of(draws, panel_size, chains.level, steps)
+        return Episodes(draws=draws, chains=chains, panels=panels, latent=latent)
+
+    @staticmethod
+    def real(cohort: Cohort, book: Codebook, *, latent: int) -> Episodes:
+        """The episodes of a cohort, every one of the `latent` numbers of a patient unknown as yet and hence 0.
+
+        Privacy: internal only; a per-patient map.
+        """
+        draws = Draws.of(cohort, book.layout)
+        return Episodes.of(
+            draws,
+            Chains.of(draws, book.tests),
+            panel_size=draws.records_a_draw(),
+            latent=np.zeros((len(cohort), latent)),
+            steps=book.layout.steps,
         )
 
     @staticmethod
     def dreamt(sketch: Sketch, night: Dream, heads: Heads) -> Episodes:
-        """The episodes of dreamt patients, whose latents are known, under `heads`.
+        """The episodes of dreamt patients, whose latents are known.
 
         Privacy: free; dreamt patients only.
         """
         return Episodes.of(
-            night.draws,
-            night.chains,
-            heads.values,
-            panel_size=sketch.panel_size,
-            latent=sketch.latent,
-            steps=heads.steps,
+            night.draws, night.chains, panel_size=sketch.panel_size, latent=sketch.latent, steps=heads.steps
         )
 
-    def without_records(self) -> Episodes:
-        """The same draws without their records, for a decoder of panels alone."""
-        draws = replace(self.draws, draw=self.draws.draw[:0], test=self.draws.test[:0], cell=self.draws.cell[:0])
-        return replace(
-            self, draws=draws, chains=replace(self.chains, bin=self.chains.bin[:0], last=self.chains.last[:0])
-        )
-
-    def blocks(self, rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
-        """The patients `rows`, `size` at a time; fewer where one has so many records that padding costs memory.
+    def blocks(self) -> Iterator[Places]:
+        """Everybody once, patients with about equally many draws together, so that there is little padding.
 
         Privacy: internal only, when the draws are real; only what treats each patient alone may be made of a block.
         """
-        records = np.bincount(self.draws.record_owner, minlength=self.draws.patients)
-        long = np.maximum(np.maximum(self.draws.per_patient(), records), 1)[rows]
+        count = self.draws.per_patient()
+        order = np.argsort(count, kind="stable")
         start = 0
-        while start < len(rows):
-            cells = np.maximum.accumulate(long[start : start + size]) * np.arange(
-                1, len(long[start : start + size]) + 1
-            )
-            stop = start + max(1, int(np.searchsorted(cells, MOST_CELLS, side="right")))
-            yield rows[start:stop]
+        while start < len(order):
+            stop = min(start + PATIENTS_A_BLOCK, len(order))
+            padded = np.maximum(count[order[start:stop]], 1) * np.arange(1, stop - start + 1)
+            stop = start + max(1, int(np.searchsorted(padded, MOST_DRAWS, side="right")))
+            yield order[start:stop]
             start = stop
+
+
+Source = Callable[[Places], Iterable[Episodes]]
+"""Given the rows of a batch, the episodes of these patients in their order, some patients at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values:
+    """The values of a block of B patients, D draws each, T tests, r records, V bins.
+
+    `surprise` [B, D, T] says how far each value lies from what its own past would have it, in
+    tilts, 0 where a draw does not hold the test. Records: `at` [r] the place in [B, D, T] laid
+    flat, `bin` [r], `logits` [r, V] before the other tests of the draw have their say, `tilt` [r, V].
+    """
+
+    surprise: Tensor
+    at: Tensor
+    bin: Tensor
+    logits: Tensor
+    tilt: Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """A block of B patients as tensors, D draws and K records each, padded with zeros.
+    """A block of B patients as tensors, D draws each, padded with zeros.
 
     `panel` are the inputs of a PanelLayer and `held`, `counts` [B, D, T] its targets and mask;
-    `value` the inputs of a ValueLayer, `bin` and `real` [B, K] its targets and mask,
-    `missing` [B, K, V] what to add to the logits of bins that a test lacks.
+    `values` is None where nothing is asked of them.
     """
 
     panel: tuple[Tensor, ...]
     held: Tensor
     counts: Tensor
-    value: tuple[Tensor, ...]
-    bin: Tensor
-    real: Tensor
-    missing: Tensor
+    values: Values | None
 
-    @staticmethod
-    def of(episodes: Episodes, rows: NDArray[np.int64], head: ValueHead) -> Batch:
-        """The patients `rows`, each from its own draws and records alone."""
-        draws, inputs = episodes.draws, episodes.panels
-        place = np.full(draws.patients, -1)
-        place[rows] = np.arange(len(rows))
-        mine = np.flatnonzero(place[draws.owner] >= 0)
-        owner, index = place[draws.owner[mine]], draws.index[mine]
-        shape = (len(rows), int(index.max(initial=-1)) + 1)
 
-        def draws_of(values: Floats) -> Tensor:
-            table = np.zeros((*shape, values.shape[1]))
-            table[owner, index] = values[mine]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Expected:
+    """What a value head expects: `logits` [T, V + 1, LEVELS, V] by context, `tilt` [T, V], `surprise` [d, T]."""
+
+    logits: Floats
+    tilt: Floats
+    surprise: Floats
+
+
+class Batches:
+    """The patients of some episodes as batches, their values too if `ties` are asked for."""
+
+    def __init__(self, episodes: Episodes, heads: Heads, *, ties: bool) -> None:
+        self._episodes, self._expected = episodes, None
+        self._start = np.concatenate(([0], np.cumsum(episodes.draws.per_patient())))
+        if ties:
+            head = heads.values
+            surprise = surprises(episodes.draws, episodes.chains, head)
+            self._expected = _Expected(logits=context_logits(head), tilt=head.tilt, surprise=surprise)
+
+    def of(self, rows: Places) -> Batch:
+        """The patients `rows`, each from its own draws and records alone.
+
+        Privacy: internal only, when the episodes are real; entry i of every tensor is patient rows[i]'s alone.
+        """
+        inputs, expected = self._episodes.panels, self._expected
+        start, count = self._start[rows], np.diff(self._start)[rows]
+        draws, index = _ranged(start, count), _ranged(0 * start, count)
+        owner, depth = np.repeat(np.arange(len(rows)), count), int(count.max(initial=0))
+
+        def padded(values: NDArray[np.generic]) -> Tensor:
+            table = np.zeros((len(rows), depth, values.shape[1]))
+            table[owner, index] = values[draws]
             return torch.from_numpy(table)
 
-        held = draws_of(inputs.bits)
-        panel = (draws_of(inputs.shared), draws_of(inputs.prev), draws_of(inputs.ever), held)
-        latent = torch.from_numpy(np.ascontiguousarray(episodes.latent[rows]))
-        value, coded, real, missing = _records(episodes, place, head, len(rows))
+        held, latent = padded(inputs.bits), torch.from_numpy(self._episodes.latent[rows])
         return Batch(
-            panel=(*panel, latent),
+            panel=(padded(inputs.shared), padded(inputs.prev), padded(inputs.ever), held, latent),
             held=held,
-            counts=draws_of(inputs.has),
-            value=value,
-            bin=coded,
-            real=real,
-            missing=missing,
+            counts=padded(inputs.has),
+            values=None
+            if expected is None
+            else self._values(expected, draws, owner * depth + index, padded(expected.surprise)),
+        )
+
+    def _values(self, expected: _Expected, mine: Places, place: Places, surprise: Tensor) -> Values:
+        """The values of the draws at `mine`, which stand at `place` among all draws of the batch, padding included."""
+        draws, chains = self._episodes.draws, self._episodes.chains
+        first = np.searchsorted(draws.draw, mine)
+        count = np.searchsorted(draws.draw, mine, side="right") - first
+        record = _ranged(first, count)
+        test = draws.test[record]
+        level = np.minimum(chains.level[draws.owner[draws.draw[record]], test], LEVELS - 1)
+        return Values(
+            surprise=surprise,
+            at=torch.from_numpy(np.repeat(place, count) * len(expected.tilt) + test),
+            bin=torch.from_numpy(chains.bin[record]),
+            logits=torch.from_numpy(expected.logits[test, chains.last[record], level]),
+            tilt=torch.from_numpy(expected.tilt[test]),
         )
 
 
-def _records(
-    episodes: Episodes, place: NDArray[np.int64], head: ValueHead, patients: int
-) -> tuple[tuple[Tensor, ...], Tensor, Tensor, Tensor]:
-    draws, chains = episodes.draws, episodes.chains
-    mine = np.flatnonzero(place[draws.record_owner] >= 0)
-    owner = place[draws.record_owner[mine]]
-    index = places(draws.record_owner[mine])
-    shape = (patients, int(index.max(initial=-1)) + 1)
-    test, coded, last = draws.test[mine], chains.bin[mine], chains.last[mine]
-    level = np.minimum(chains.level[draws.record_owner[mine], test], LEVELS - 1)
-    later = last < VALUE_BINS
-    known = np.minimum(last, VALUE_BINS - 1)
-    basis, tilt = head.basis, head.tilt
-    near = last_kernel(VALUE_BINS)[known] * later[:, None, None]
-    pulls = np.zeros((len(head.width), LEVELS, VALUE_BINS, KERNEL))
-    for t, bins in enumerate(head.width):
-        pulls[t, :, :bins] = level_kernel(int(bins))
-    lacks = np.arange(VALUE_BINS) >= head.width[test][:, None]
-    # padding rows keep test 0 and a zero mask, so they weigh nothing
-    earlier = np.arange(len(head.width)) < test[:, None]
-
-    def table(values: NDArray[np.generic], dtype: type = np.float64) -> Tensor:
-        padded = np.zeros((*shape, *values.shape[1:]), dtype=dtype)
-        padded[owner, index] = values
-        return torch.from_numpy(padded)
-
-    value = (
-        table(test, np.int64),
-        table(later),
-        table(LEVEL_BASIS[level]),
-        table(basis[test, known] * later[:, None]),
-        table(basis[test]),
-        table(near),
-        table(pulls[test, level]),
-        table(tilt[test]),
-        table(episodes.surprise[draws.draw[mine]] * earlier),
-    )
-    return value, table(coded, np.int64), table(np.ones(len(mine))), table(np.where(lacks, -1e9, 0.0))
+def _ranged(start: Places, count: Places) -> Places:
+    """The numbers start[i], start[i] + 1 ..., count[i] of them, one i after the other."""
+    before: Places = np.repeat(start - (np.cumsum(count) - count), count)
+    return np.arange(len(before)) + before

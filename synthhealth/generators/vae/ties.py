@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from synthhealth.generators.belief import Belief
 from synthhealth.generators.events.chains import LEVELS
-from synthhealth.generators.events.dream import Heads, context_chances
+from synthhealth.generators.events.dream import Heads, context_chances, surprises
 from synthhealth.generators.training import Room
 from synthhealth.generators.vae.encoder import loading_curvature
-from synthhealth.generators.vae.episodes import Episodes
+from synthhealth.generators.vae.episodes import Episodes, Source
 from synthhealth.generators.vae.wake import private_mean
 
 Floats = NDArray[np.float64]
@@ -38,7 +38,7 @@ class TieBelief:
 
 
 def tie_step(
-    training: Room, heads: Heads, real: Episodes, dreamt: Episodes, belief: TieBelief, *, patients: float
+    training: Room, heads: Heads, real: Source, dreamt: Episodes, belief: TieBelief, *, patients: float
 ) -> tuple[Heads, TieBelief]:
     """One private step on loadings and cross terms alone: few numbers, so little noise.
 
@@ -78,9 +78,10 @@ def cross_curvature(dreamt: Episodes, heads: Heads) -> list[Floats]:
     spread = np.einsum("tulv,tv->tul", chances, tilt**2) - mean**2
     level = np.minimum(chains.level[draws.record_owner, draws.test], LEVELS - 1)
     weight = spread[draws.test, chains.last, level]
+    surprise = surprises(draws, chains, heads.values)
     table = []
     for t in range(len(tilt)):
         mine = np.flatnonzero(draws.test == t)
-        seen = dreamt.surprise[draws.draw[mine], :t]
+        seen = surprise[draws.draw[mine], :t]
         table.append(np.asarray((seen * weight[mine, None]).T @ seen / draws.patients))
     return table

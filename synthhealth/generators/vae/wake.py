@@ -16,61 +16,58 @@ from synthhealth.generators.events.dream import Heads
 from synthhealth.generators.events.panel_moments import curvature, weights_of, with_weights
 from synthhealth.generators.events.panels import SHARED
 from synthhealth.generators.training import Room, gradient_rows
-from synthhealth.generators.vae.episodes import Batch, Episodes
-from synthhealth.generators.vae.network import PanelLayer, ValueLayer
+from synthhealth.generators.vae.episodes import Batch, Batches, Episodes, Source
+from synthhealth.generators.vae.network import CrossLayer, PanelLayer
 
 Floats = NDArray[np.float64]
-PATIENTS_A_BLOCK = 512
 CLIP_QUANTILE = 0.9
 PANEL_PRIOR = 1.5
 LONGEST = 3.0
-TIES = ("panel.loading", "value.cross")
+TIES = ("panel.loading", "cross.cross")
 
 
 class EventDecoder(nn.Module):
     """The parts of the decoder that private steps move; its loss is a patient's negative log-likelihood, summed.
 
     With `ties` only what ties a patient's tests together takes a gradient, loadings and cross
-    terms; with False everything else; with None all.
+    terms, and values have their say; else all other weights of the panels.
     """
 
-    def __init__(self, heads: Heads, *, panels: bool, values: bool, ties: bool | None = None) -> None:
+    def __init__(self, heads: Heads, *, ties: bool) -> None:
         super().__init__()
-        self.panel = PanelLayer(heads.panels) if panels else None
-        self.value = ValueLayer(heads.values) if values else None
-        if ties is not None:
-            for name, parameter in self.named_parameters():
-                parameter.requires_grad_((name in TIES) == ties)
+        self.panel = PanelLayer(heads.panels)
+        self.cross = CrossLayer(heads.values.cross) if ties else None
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_((name in TIES) == ties)
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """The summed loss of a block; each patient's part depends on that patient alone."""
-        loss = torch.zeros((), dtype=torch.float64)
-        if self.panel is not None:
-            logits = self.panel(*batch.panel)
-            losses = nn.functional.binary_cross_entropy_with_logits(logits, batch.held, reduction="none")
-            loss = loss + (losses * batch.counts).sum()
-        if self.value is not None:
-            logits = self.value(*batch.value) + batch.missing
-            losses = torch.logsumexp(logits, dim=-1) - logits.gather(-1, batch.bin[..., None])[..., 0]
-            loss = loss + (losses * batch.real).sum()
-        return loss
+        panels = nn.functional.binary_cross_entropy_with_logits(
+            self.panel(*batch.panel), batch.held, weight=batch.counts, reduction="sum"
+        )
+        values = batch.values
+        if self.cross is None or values is None:
+            return panels
+        tilt = self.cross(values.surprise).flatten()[values.at]
+        logits = values.logits + tilt[:, None] * values.tilt
+        return panels + nn.functional.cross_entropy(logits, values.bin, reduction="sum")
 
 
-def gradient_blocks(
-    heads: Heads, episodes: Episodes, rows: NDArray[np.int64], *, panels: bool, values: bool, ties: bool | None = None
-) -> Iterator[Floats]:
-    """Ascent directions of the log-likelihood, [block, parameters], for the patients `rows` by blocks.
+def patient_gradients(heads: Heads, episodes: Episodes, *, ties: bool) -> Floats:
+    """Ascent directions of the log-likelihood, [patients, parameters].
 
-    Parameters run as PanelLayer's, then ValueLayer's, each flattened; those that take no gradient are left out.
+    Parameters run as in EventDecoder, each flattened; those that take no gradient are left out.
 
     Privacy: internal only, when the episodes are real; each row is its own patient's.
     """
-    model = GradSampleModule(EventDecoder(heads, panels=panels, values=values, ties=ties), loss_reduction="sum")
-    if not values:
-        episodes = episodes.without_records()
-    for block in episodes.blocks(rows, PATIENTS_A_BLOCK):
-        batch = Batch.of(episodes, block, heads.values)
-        yield -gradient_rows(model, model(batch), len(block)).numpy()
+    decoder = EventDecoder(heads, ties=ties)
+    model = GradSampleModule(decoder, loss_reduction="sum")
+    batches = Batches(episodes, heads, ties=ties)
+    size = sum(parameter.numel() for parameter in decoder.parameters() if parameter.requires_grad)
+    rows = np.zeros((episodes.draws.patients, size))
+    for block in episodes.blocks():
+        rows[block] = -gradient_rows(model, model(batches.of(block)), len(block)).numpy()
+    return rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +86,7 @@ class Sum:
     chance: Floats
 
 
-def private_mean(training: Room, heads: Heads, real: Episodes, dreamt: Episodes, *, patients: float, ties: bool) -> Sum:
+def private_mean(training: Room, heads: Heads, real: Source, dreamt: Episodes, *, patients: float, ties: bool) -> Sum:
     """One private step's noisy mean gradient, clipped to what dreamt patients need.
 
     `patients` is the noisy number that turns the sum into a mean; `ties` chooses the parameters
@@ -98,14 +95,14 @@ def private_mean(training: Room, heads: Heads, real: Episodes, dreamt: Episodes,
     Privacy: one of the steps that were paid for on entering the training room.
     """
 
-    def blocks(episodes: Episodes, rows: NDArray[np.int64]) -> Iterator[Floats]:
-        return gradient_blocks(heads, episodes, rows, panels=True, values=ties, ties=ties)
+    def gradients(rows: NDArray[np.int64]) -> Iterator[Floats]:
+        return (patient_gradients(heads, some, ties=ties) for some in real(rows))
 
-    dreams = np.concatenate(list(blocks(dreamt, np.arange(dreamt.draws.patients))))
+    dreams = patient_gradients(heads, dreamt, ties=ties)
     lengths = np.linalg.norm(dreams, axis=1)
     norm = max(float(np.quantile(lengths, CLIP_QUANTILE)), 1.0)
     factor = np.minimum(1.0, norm / np.maximum(lengths, 1e-9))
-    total = training.step(lambda rows: blocks(real, rows), dreams.shape[1], max_grad_norm=norm)
+    total = training.step(gradients, dreams.shape[1], max_grad_norm=norm)
     dreams *= factor[:, None]
     return Sum(
         mean=total / patients,
@@ -124,7 +121,7 @@ def panel_prior(heads: Heads) -> tuple[Belief, ...]:
 def panel_step(
     training: Room,
     heads: Heads,
-    real: Episodes,
+    real: Source,
     dreamt: Episodes,
     beliefs: tuple[Belief, ...],
     *,
