@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from privacy.blocks import blocks
 from privacy.cohort import Cohort
 from privacy.schema import Category, Number, Schema, Test
 
@@ -56,8 +57,11 @@ class PatientTable:
         """
         schema = cohort.schema
         features = (*_attributes(schema), *_lab_summaries(schema))
-        blocks = [_attribute_values(cohort), _lab_values(cohort)]
-        return PatientTable(features=features, values=np.concatenate(blocks, axis=1))
+        values, stop = np.empty((len(cohort), len(features))), 0
+        for block in blocks(cohort):
+            start, stop = stop, stop + len(block)
+            values[start:stop] = np.concatenate([_attribute_values(block), _lab_values(block)], axis=1)
+        return PatientTable(features=features, values=values)
 
     def __len__(self) -> int:
         return len(self.values)

@@ -184,14 +184,16 @@ class Cohort:
         """
         cap = self.schema.privacy_unit.max_records if max_records is None else max_records
         counts = self.records_per_patient()
-        if len(counts) == 0 or counts.max(initial=0) <= cap:
+        over = counts > cap
+        if not over.any():
             return self
-        owner = self.records.owner
-        starts = np.concatenate(([0], np.cumsum(counts)))[:-1]
-        lots = record_lots(
-            secret_bytes(32) if key is None else key, self.ids, owner, np.arange(len(owner)) - starts[owner]
-        )
-        order = np.lexsort((lots, owner))
-        rank = np.empty(len(owner), dtype=np.int64)
-        rank[order] = np.arange(len(owner)) - starts[owner[order]]
-        return Cohort(schema=self.schema, patients=self.patients, records=self.records.keep(rank < cap))
+        # lots for the patients with too many alone: most have few, and memory counts
+        mine = np.flatnonzero(over[self.records.owner])
+        start, owner = np.cumsum(counts) - counts, self.records.owner[mine]
+        row = (np.cumsum(over) - 1)[owner]
+        lots = record_lots(secret_bytes(32) if key is None else key, self.ids[over], row, mine - start[owner])
+        order = np.lexsort((lots, row))
+        rank = np.arange(len(mine)) - (np.cumsum(counts[over]) - counts[over])[row]
+        keep = np.ones(len(self.records), dtype=np.bool_)
+        keep[mine[order[rank >= cap]]] = False
+        return Cohort(schema=self.schema, patients=self.patients, records=self.records.keep(keep))

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import cast
 
+import pyarrow.parquet
 from bench.timing import memory
 
 from privacy.budget import Budget
@@ -15,15 +16,29 @@ from privacy.cohort import Cohort
 from synthhealth.generators.protocol import EngineName
 from synthhealth.generators.simulator import simulate, simulated_schema
 from synthhealth.io.parquet_files import write_parquet
+from synthhealth.io.typed_tables import labs_table, patients_table
 from synthhealth.synthesizer import Synthesizer
 
 DELTA = 1e-7
+PATIENTS_A_BLOCK = 25_000
 
 
 def prepare(patients: int, folder: Path) -> None:
-    """Write a simulated hospital of so many patients as Parquet files."""
-    files = {"patients": folder / "patients.parquet", "labs": folder / "labs.parquet"}
-    write_parquet(simulate(patients, 1, cohort_size=patients), **files)
+    """Write a simulated hospital of so many patients as Parquet files, ward after ward, so that memory stays flat."""
+    paths = folder / "patients.parquet", folder / "labs.parquet"
+    writers: list[pyarrow.parquet.ParquetWriter] = []
+    for start in range(0, patients, PATIENTS_A_BLOCK):
+        size = min(PATIENTS_A_BLOCK, patients - start)
+        block = simulate(size, 1 + start, cohort_size=patients)
+        block.patients["patient_id"] = [f"S{number:07d}" for number in range(start, start + size)]
+        tables = patients_table(block), labs_table(block)
+        writers = writers or [
+            pyarrow.parquet.ParquetWriter(path, one.schema) for path, one in zip(paths, tables, strict=True)
+        ]
+        for writer, one in zip(writers, tables, strict=True):
+            writer.write_table(one)
+    for writer in writers:
+        writer.close()
 
 
 def run(engine: EngineName, patients: int, folder: Path) -> dict[str, float]:
