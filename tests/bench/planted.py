@@ -95,6 +95,7 @@ LEAKS = (
     Leak(name="own autoencoder, overfitted", plant=overfit),
     Leak(name="labs redrawn across patients", plant=labs_redrawn),
 )
+NO_LEAK = Leak(name="fresh patients", plant=fresh)
 
 
 def on_release(exhibit: Exhibit, seed: int) -> tuple[Finding, ...]:

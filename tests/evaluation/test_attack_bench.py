@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bench.attacks import attack_by_attack
 from bench.cohorts import Bench, Deal, Sizes, deal
 from bench.engines import strongest
 from bench.planted import LEAKS, few_copies, flagged, fresh, labs_redrawn
@@ -59,6 +60,17 @@ def test_what_says_leak_is_listed_by_its_p_value_and_the_suite_left_out():
         _finding("suite", Verdict.LEAK, 1e-5),
     )
     assert flagged(found) == ("a", "b")
+
+
+def test_attack_by_attack_a_line_for_each_and_a_star_for_a_leak():
+    copy = (_finding("a", Verdict.LEAK, 1e-9), _finding("b", Verdict.NO_POWER, 1))
+    none = (_finding("b", Verdict.NO_LEAK_DETECTED, 1),)
+    assert attack_by_attack("NAFLD", {"copy": copy, "fresh": none}).splitlines() == [
+        "| NAFLD | copy | fresh |",
+        "|---|---|---|",
+        "| `a` | 0.500* |  |",
+        "| `b` | 0.500 NO POWER | 0.500 |",
+    ]
 
 
 def test_the_strongest_rate_is_that_of_an_attack_whose_controls_held():
