@@ -101,5 +101,5 @@ $(VENV)/dev.ready: $(VENV)/torch.ready pyproject.toml
 	@touch $@ $(VENV)/demo.ready
 
 $(VENV)/docs.ready: $(VENV)/bin/python constraints.txt pyproject.toml
-	@$(PIP) "mkdocs-material>=9.5,<10"
+	@$(PIP) "mkdocs-material>=9.5,<10" "mkdocstrings-python>=2,<3"
 	@touch $@

@@ -161,6 +161,8 @@ def table_figures(holdout: Cohort, synthetic: Cohort, *, seed: int = 0) -> tuple
 def table_cells(cohort: Cohort) -> tuple[list[Ints], list[int]]:
     """Each column of the patients' table and each lab summary as cells of a public grid, and their numbers of cells.
 
+    Each array is [n], one cell a patient.
+
     Privacy: internal only.
     """
     columns = [column_cells(cohort, name, PUBLIC_BINS) for name in cohort.schema.columns]

@@ -42,6 +42,7 @@ class Budget:
 
         A mechanism that publishes one patient at random in every 1/delta-th release keeps
         (0, delta); below this bound it exposes a tenth of a patient in expectation at most.
+        Raises ConfigError where `cohort_size` is below 1.
         """
         if cohort_size < 1:
             raise ConfigError(

@@ -36,7 +36,7 @@ class Records:
         test: NDArray[np.integer],
         value: NDArray[np.floating],
     ) -> Records:
-        """The same records in the canonical order (patient, time, test; ties keep their order)."""
+        """The records [r] in the canonical order (patient, time, test; ties keep their order)."""
         order: NDArray[np.int64] | slice = (
             slice(None) if _in_order(owner, time, test) else np.lexsort((test, time, owner))
         )
@@ -134,7 +134,10 @@ class Cohort:
         )
 
     def codes(self, column: str) -> NDArray[np.int64]:
-        """A category column as positions in its public levels, -1 where missing, shape [n]."""
+        """A category column as positions in its public levels, -1 where missing, shape [n]; TypeError for others.
+
+        Privacy: internal only.
+        """
         if not isinstance(self.schema.columns[column], Category):
             raise TypeError(f"{column} is no category column")
         return np.asarray(self.patients[column].cat.codes, dtype=np.int64)
@@ -148,7 +151,7 @@ class Cohort:
         return np.asarray(np.bincount(self.records.owner, minlength=len(self)), dtype=np.int64)
 
     def take(self, rows: NDArray[np.integer]) -> Cohort:
-        """The patients at `rows` (each at most once), in that order, with all their records."""
+        """The patients at `rows` [k] (each at most once), in that order, with all their records."""
         place = np.full(len(self), -1, dtype=np.int64)
         place[rows] = np.arange(len(rows))
         mine = self.records.keep(place[self.records.owner] >= 0)
@@ -163,7 +166,8 @@ class Cohort:
 
         `holdout` is the expected share in (0, 1). `key` is secret and makes the split
         repeatable; without one a fresh key comes from the operating system. Moving one
-        patient in or out of the data leaves every other patient's side unchanged.
+        patient in or out of the data leaves every other patient's side unchanged. Raises
+        ConfigError for a share that is none.
 
         Privacy: free; disjoint parts compose in parallel.
         """

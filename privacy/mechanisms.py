@@ -65,6 +65,8 @@ def noisy_sums(gate: Gate, name: str, query: Query, *, max_norm: float) -> Noisy
     whole multiples of `max_norm` / 2^18, so sums are exact and their sensitivity is at most
     `max_norm` in whole-number arithmetic.
 
+    Raises ConfigError where the plan has another event under that name, or `max_norm` bounds nothing.
+
     Privacy: spends the charge `name`, a Gaussian event with count 1.
     """
     event = gate.charge(name).event
@@ -109,6 +111,9 @@ def noisy_second_moments(
     i alone. `weights` [s, s] is public and symmetric, 0 for pairs to leave out; a patient's
     vector (weights_ab score_a score_b) over a < b is clipped in L2 to `max_norm`, noised on a
     lattice and divided by the weights again. A row with a non-finite score counts as zero.
+
+    Raises ConfigError where the plan has another event under that name, TypeError for scores of
+    another shape.
 
     Privacy: spends the charge `name`, a Gaussian event with count 1.
     """
@@ -159,7 +164,7 @@ class Candidates:
         return float(self.weight.max())
 
     def scores(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The candidates' scores from the patients in each cell."""
+        """The candidates' scores [candidates] from the patients in each cell [cells]."""
         misfit = np.bincount(self.group, weights=np.abs(counts - self.expected), minlength=len(self.weight))
         return self.weight * (misfit - self.offset)
 
@@ -172,6 +177,9 @@ def noisy_choices(gate: Gate, name: str, query: Query, *, candidates: Candidates
     moves no score by more than the largest weight. Gumbel noise of scale
     2 x sensitivity / epsilon on every score, then the k largest, is the same as k picks of
     the exponential mechanism one after the other (Durfee and Rogers 2019, lemma 4.2).
+
+    Raises ConfigError where the plan has another event under that name, ValueError for
+    candidates out of order or without weight.
 
     Privacy: spends the charge `name`, a Selection event with count `k`.
     """
@@ -252,7 +260,7 @@ def noisy_bounds(
 
 
 def outer_cells(counts: NDArray[np.float64], sigma: float, *, share: float) -> tuple[int, int]:
-    """The first and the last cell of a histogram with noise of scale `sigma` a cell that have to be kept.
+    """The first and the last cell of a histogram [cells] with noise of scale `sigma` a cell that have to be kept.
 
     Counts are added up from an end until they exceed `share` of all by twice the noise of the
     sum: what lies before that is `share` of the patients, and as many more as noise hides. All

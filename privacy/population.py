@@ -65,7 +65,8 @@ class Population:
         """Charge the whole `plan` before its first spend; it stays charged when the run breaks off.
 
         Raises BudgetError, with requested, remaining and difference, when all runs composed
-        would pass the ceiling; nothing is written then.
+        would pass the ceiling, ConfigError for a `run_id` that was charged before; nothing is
+        written then.
         """
         with locked(self.path, self.key) as chain:
             self._open(chain)

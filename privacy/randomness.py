@@ -117,14 +117,17 @@ def secret_gumbel(size: int) -> NDArray[np.float64]:
 
 
 def rate_on_grid(rate: float) -> Fraction:
-    """The largest multiple of 2^-64 that is at most `rate`: the probability with which a patient is drawn."""
+    """The largest multiple of 2^-64 that is at most `rate`: the probability with which a patient is drawn.
+
+    Raises ValueError for a rate that is no probability.
+    """
     if not 0.0 <= rate <= 1.0:
         raise ValueError(f"rate must lie between 0 and 1; got {rate:g}")
     return Fraction(math.floor(Fraction(rate) * _WORDS), _WORDS)
 
 
 def poisson_batch(n: int, rate: float) -> NDArray[np.int64]:
-    """Rows of a Poisson batch: each of `n` rows is in with probability `rate`, alone and in secret.
+    """Rows of a Poisson batch: each of `n` rows is in with probability `rate`, alone and in secret, [k].
 
     The size of the batch is itself secret; it may be 0.
     """

@@ -105,6 +105,8 @@ class Schema(Part):
     def parse(text: str, *, source: str = "schema") -> Schema:
         """Read a schema from TOML text; `source` is named in refusals.
 
+        Raises SchemaError, naming the line and the key, for text that is no TOML or breaks a rule.
+
         Privacy: free; reads no rows.
         """
         try:

@@ -82,7 +82,7 @@ def _typed(text: str) -> Condition:
 
 
 def check_conditions(schema: Schema, where: Mapping[str, Condition]) -> None:
-    """Refuse a condition on a column or a code that the schema does not have."""
+    """Raise ConfigError for a condition on a column or a code that the schema does not have."""
     for name, wanted in where.items():
         column = schema.columns.get(name)
         if column is None:
@@ -113,7 +113,10 @@ def check_conditions(schema: Schema, where: Mapping[str, Condition]) -> None:
 
 
 def meets(cohort: Cohort, where: Mapping[str, Condition]) -> NDArray[np.bool_]:
-    """Which patients meet every condition, shape [n]; a missing value meets none."""
+    """Which patients meet every condition, shape [n]; a missing value meets none.
+
+    Privacy: free on synthetic patients, internal only on real ones.
+    """
     mask = np.ones(len(cohort), dtype=bool)
     for name, wanted in where.items():
         column = cohort.schema.columns[name]
@@ -134,7 +137,7 @@ def wanted_levels(column: Category, wanted: Condition) -> NDArray[np.float64]:
 
 
 def wanted_range(wanted: Condition) -> tuple[float, float]:
-    """The lowest and the highest number that a checked condition wants."""
+    """The lowest and the highest number that a checked condition wants; TypeError for a list of codes."""
     if isinstance(wanted, tuple):
         return wanted
     if isinstance(wanted, list):
@@ -149,7 +152,10 @@ def _codes(wanted: Condition) -> set[str]:
 
 
 def joined(parts: list[Cohort]) -> Cohort:
-    """Several synthetic cohorts as one, in order, with identifiers numbered anew."""
+    """Several synthetic cohorts as one, in order, with identifiers numbered anew.
+
+    Privacy: free; post-processing.
+    """
     sizes = [len(part) for part in parts]
     offsets = np.concatenate(([0], np.cumsum(sizes)))[:-1]
     patients = pd.concat([part.patients for part in parts], ignore_index=True)

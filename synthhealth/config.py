@@ -128,6 +128,8 @@ class Config(_Section):
     def parse(text: str, *, source: str = CONFIG_FILE, folder: Path = Path()) -> Config:
         """Read the config from TOML text; `source` is named in refusals, paths count from `folder`.
 
+        Raises ConfigError, naming the line and the key, for text that is no TOML or breaks a rule.
+
         Privacy: free; reads no rows.
         """
         try:

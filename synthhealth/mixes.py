@@ -83,7 +83,10 @@ def parse_mix(words: tuple[str, ...]) -> Mix | None:
 
 
 def shuffled(cohort: Cohort, seed: int) -> Cohort:
-    """The patients in another order, numbered anew, so that strata do not stand in blocks."""
+    """The patients in another order, numbered anew, so that strata do not stand in blocks.
+
+    Privacy: free; post-processing.
+    """
     mixed = cohort.take(public(seed, "mix", "order").permutation(len(cohort)))
     return Cohort(
         schema=mixed.schema,

@@ -92,7 +92,8 @@ class Synthesizer:
         """Learn from a cohort, or from frames of patients and labs; returns the ledger of what was spent.
 
         Raises BudgetError before any row is read when the plan or the population's ceiling does
-        not cover it, DataError when the frames break the schema's rules.
+        not cover it, DataError when the frames break the schema's rules, ConfigError for a cohort
+        in another schema, CheckError where the engine read rows that nobody paid for.
 
         Privacy: spends the whole plan, even when it breaks off.
         """

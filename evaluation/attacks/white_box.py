@@ -84,7 +84,8 @@ def white_box(
     in complementary pairs, and once on the reference alone for NEG-fresh. `overfit`, where
     given, trains a model of the same kind without privacy and for too long; the attacks must
     find it, else they have NO POWER against this kind of model. A memoriser (its loss is the
-    distance to the closest training patient) must be found in any case.
+    distance to the closest training patient) must be found in any case. Raises ConfigError where
+    `shadows` is odd or below 2.
 
     Privacy: internal only; every number is outside the guarantee.
     """

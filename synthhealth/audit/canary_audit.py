@@ -161,6 +161,6 @@ def _audited(
 def held_against(
     scores: Floats, flock: Flock, claim: Claim, *, among: NDArray[np.bool_] | None = None, alpha: float = ALPHA
 ) -> ProfileTest:
-    """The test of the canaries of `among`, of all by default."""
+    """The test of the canaries of `among` [canaries], of all by default, by their `scores` [canaries]."""
     chosen = np.ones(len(flock), dtype=bool) if among is None else among
     return profile_test(scores[chosen & flock.inside], scores[chosen & ~flock.inside], claim, alpha=alpha)
