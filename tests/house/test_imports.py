@@ -8,6 +8,7 @@ from house_sources import ROOT, calls, imports
 
 # The sceptics may know what everyone may know, and nothing of what was spent.
 OPEN_TO_SCEPTICS = {
+    "privacy.blocks",
     "privacy.cohort",
     "privacy.constraints",
     "privacy.errors",
