@@ -10,13 +10,13 @@ from evaluation.finding import Curve, Family, Finding
 from synthhealth.report.attack_parts import AttackRow, RoundedMeasure
 from synthhealth.report.odds import tpr_ceiling
 from synthhealth.report.parts import Promise
-from synthhealth.report.svg import WIDTH, Scale, area, dot, figure, line, path, text
+from synthhealth.report.svg import WIDE, WIDTH, Scale, area, dot, figure, line, path, text
 
 _LEFT, _RIGHT = 64, WIDTH - 16
 _TOP, _BOTTOM = 24.0, 286.0
 _LOWEST = -3.5
-_NAME = 42
-_AXIS = 310
+_NAME = 72
+_AXIS = 465
 _AUC_LABELS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _EXCESS_LABELS = (-0.1, 0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -62,7 +62,7 @@ def forest_figure(attacks: tuple[AttackRow, ...]) -> Markup | None:
             panel, y = _panel(rows, null, title, labels, y)
             parts += panel
     said = "; ".join(f"{name} {m.low:g} to {m.high:g}" for name, m in (*auc, *excess, *worst))
-    return figure("fig-forest", height=y, title="Intervals of all attacks", description=said, parts=parts)
+    return figure("fig-forest", height=y, title="Intervals of all attacks", description=said, parts=parts, width=WIDE)
 
 
 def roc_figure(promise: Promise, findings: tuple[Finding, ...]) -> Markup | None:
@@ -112,7 +112,7 @@ def _panel(
     """One block of intervals on an axis that holds them all; returns its elements and where it ends."""
     low = min(null - 0.05, *(m.low for _, m in rows))
     high = max(null + 0.1, *(m.high for _, m in rows))
-    x = Scale(low=low, high=high, start=_AXIS, end=_RIGHT)
+    x = Scale(low=low, high=high, start=_AXIS, end=WIDE - 16)
     bottom = y + 24 + 22 * len(rows)
     parts = [text(_AXIS, y + 12, title, colour="muted", size=12)]
     parts.append(line(x.at(null), y + 20, x.at(null), bottom, colour="muted", dash="4 3"))

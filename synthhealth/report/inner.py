@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from evaluation.finding import Estimate, Family, Finding
-from synthhealth.report.svg import WIDTH, Scale, box, dot, figure, line, text
+from synthhealth.report.svg import WIDE, Scale, box, dot, figure, line, text
 
 _MOST_ROWS = 24
+_AXIS, _NAME = 410, 58
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ def gap_figure(findings: tuple[Finding, ...]) -> Markup | None:
     rows = [(f, f.gap_closed) for f in worst(findings)][:_MOST_ROWS]
     if len(rows) == 0:
         return None
-    x = Scale(low=0.0, high=1.0, start=250, end=WIDTH - 60)
+    x = Scale(low=0.0, high=1.0, start=_AXIS, end=WIDE - 60)
     parts, y = [], 34.0
     height = 34.0 + 24 * len(rows)
     for value, label in ((0.0, "shuffled"), (1.0, "fresh real data")):
@@ -70,10 +71,14 @@ def gap_figure(findings: tuple[Finding, ...]) -> Markup | None:
     for finding, gap in rows:
         name = finding.title if finding.subject in finding.title else f"{finding.title}: {finding.subject}"
         value = 0.0 if gap is None else gap
-        parts.append(text(240, y + 13, name if len(name) <= 36 else name[:35] + "…", anchor="end", size=12))  # noqa: PLR2004  # fits
-        parts.append(box(250, y + 7, max(1.0, x.at(value) - 250), 5, fill="soft"))
+        parts.append(
+            text(_AXIS - 10, y + 13, name if len(name) <= _NAME else name[: _NAME - 1] + "…", anchor="end", size=12)
+        )
+        parts.append(box(_AXIS, y + 7, max(1.0, x.at(value) - _AXIS), 5, fill="soft"))
         parts.append(dot(x.at(value), y + 9.5, radius=5))
-        parts.append(text(WIDTH - 8, y + 13, f"{value:.0%}".replace("-", "\u2212"), anchor="end", size=12))
+        parts.append(text(WIDE - 8, y + 13, f"{value:.0%}".replace("-", "\u2212"), anchor="end", size=12))
         y += 24
     described = "; ".join(f"{f.title} {f.subject} {0 if g is None else g:.0%}" for f, g in rows)
-    return figure("fig-gap", height=height + 8, title="Share of the gap closed", description=described, parts=parts)
+    return figure(
+        "fig-gap", height=height + 8, title="Share of the gap closed", description=described, parts=parts, width=WIDE
+    )

@@ -7,6 +7,7 @@ import math
 
 from synthhealth.report.attack_parts import AttackRow, RoundedMeasure
 from synthhealth.report.document import Common
+from synthhealth.report.parts import Tier
 from synthhealth.report.wording import number
 
 MEASURES = {
@@ -21,6 +22,12 @@ TIERS = {
     "internal": "the institution itself",
 }
 STATES = {"pass": "passes", "review": "review", "fail": "fails", "not_measured": "not measured"}
+
+
+def recipient(tier: Tier) -> str:
+    """Who receives the release: by name and kind, or by kind alone where nobody is named."""
+    kind = TIERS[tier.name]
+    return f"{tier.recipient} ({kind})" if tier.recipient else kind
 
 
 def measure_title(name: str) -> str:

@@ -19,6 +19,7 @@ COLOURS = {
     "none": "none",
 }
 WIDTH = 560
+WIDE = 720  # of figures whose rows have long names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +39,12 @@ class Scale:
         return round(self.start + share * (self.end - self.start), 2)
 
 
-def figure(name: str, *, height: float, title: str, description: str, parts: list[str]) -> Markup:
-    """A whole figure with its title and a description for those who do not see it."""
+def figure(name: str, *, height: float, title: str, description: str, parts: list[str], width: int = WIDTH) -> Markup:
+    """A whole figure with its title and a description for those who do not see it; `width` is WIDTH or WIDE."""
     body = "".join(parts)
     return Markup(  # noqa: S704  # every part escapes its own text
-        f'<svg class="fig" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" height="{height:g}" role="img" '
+        f'<svg class="{"fig" if width == WIDTH else "fig wide"}" viewBox="0 0 {width} {height:g}" width="{width}" '
+        f'height="{height:g}" role="img" '
         f'aria-labelledby="{name}-title {name}-desc" xmlns="http://www.w3.org/2000/svg" '
         f'font-family="system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif">'
         f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc>'

@@ -24,7 +24,7 @@ from synthhealth.generators.dpsgd.unprotected import UnprotectedEngine
 from synthhealth.generators.protocol import quiet
 
 COPIED_SHARE, NOISE = 0.02, 0.03
-FEW_PATIENTS, MANY_STEPS = 600, 800
+LEARNT_FROM, MANY_STEPS = 3_000, 1_500
 NO_BUDGET = Budget(epsilon=1, delta=1e-6)
 
 
@@ -36,13 +36,8 @@ class Leak:
     plant: Callable[[Deal, int], Exhibit]
 
 
-def _of(deal: Deal, synthetic: Cohort, *, train: Cohort | None = None) -> Exhibit:
-    return Exhibit(
-        train=deal.train if train is None else train,
-        holdout=deal.holdout,
-        reference=deal.reference,
-        synthetic=synthetic,
-    )
+def _of(deal: Deal, synthetic: Cohort) -> Exhibit:
+    return Exhibit(train=deal.train, holdout=deal.holdout, reference=deal.reference, synthetic=synthetic)
 
 
 def copy(deal: Deal, _seed: int) -> Exhibit:
@@ -62,9 +57,19 @@ def noisy_copies(deal: Deal, seed: int) -> Exhibit:
 
 
 def overfit(deal: Deal, seed: int) -> Exhibit:
-    """The project's own autoencoder without privacy, trained on 600 patients for more steps than it would take."""
-    few = deal.train.take(np.arange(FEW_PATIENTS))
-    return _of(deal, overfitted(few, seed, steps=MANY_STEPS), train=few)
+    """The project's own autoencoder without privacy, trained for more steps than it would take.
+
+    The attacker has a sample of everybody whom it has not learnt from and who is not scored.
+    """
+    few = deal.train.take(np.arange(LEARNT_FROM))
+    made = overfitted(few, seed, steps=MANY_STEPS)
+    return Exhibit(train=few, holdout=deal.holdout, reference=everybody_else(deal), synthetic=made)
+
+
+def everybody_else(deal: Deal) -> Cohort:
+    """The patients of a deal who are neither among the first LEARNT_FROM of train nor in the holdout."""
+    rest = np.arange(LEARNT_FROM, len(deal.train))
+    return joined(joined(deal.reference, deal.fresh), deal.train.take(rest))
 
 
 def overfitted(train: Cohort, seed: int, *, steps: int) -> Cohort:

@@ -9,7 +9,7 @@ import pytest
 from bench.attacks import attack_by_attack
 from bench.cohorts import Bench, Deal, Sizes, deal
 from bench.engines import strongest
-from bench.planted import LEAKS, few_copies, flagged, fresh, labs_redrawn
+from bench.planted import LEAKS, everybody_else, few_copies, flagged, fresh, labs_redrawn
 from lab_cohorts import lab_cohort
 
 from evaluation.finding import Estimate, Family, Finding, Interval, Verdict
@@ -40,6 +40,16 @@ def test_two_percent_are_copied_and_nobody_among_the_fresh(dealt: Deal):
     known = patient_words(dealt.train)
     assert np.isin(patient_words(few_copies(dealt, 0).synthetic), known).sum() == 4
     assert np.isin(patient_words(fresh(dealt, 0).synthetic), known).sum() == 0
+
+
+def test_the_overfitted_one_is_attacked_with_everybody_else(dealt: Deal, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bench.planted.LEARNT_FROM", 150)
+    sample = patient_words(everybody_else(dealt))
+    assert len(sample) == 50 + 120 + 150
+    assert not np.isin(sample, patient_words(dealt.train)[:150]).any()
+    assert not np.isin(sample, patient_words(dealt.holdout)).any()
+    monkeypatch.setattr("bench.planted.LEARNT_FROM", 200)
+    assert len(everybody_else(dealt)) == 120 + 150
 
 
 def test_redrawn_labs_are_training_records_on_fresh_patients(dealt: Deal):

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
+from html import unescape
 from html.parser import HTMLParser
 from importlib.resources import files
 from itertools import pairwise
@@ -12,9 +13,14 @@ from itertools import pairwise
 import pytest
 from report_evidence import evidence
 
+from evaluation.attacks.shadows import ATTACKS as SHADOWS
+from evaluation.attacks.suite import SUITE, TOGETHER
 from synthhealth.report import ComplianceReport
+from synthhealth.report.attack_figures import forest_figure
 from synthhealth.report.canonical import canonical, sha256
 from synthhealth.report.evidence import EngineFacts, Evidence, Recipient
+from synthhealth.report.parts import Tier
+from synthhealth.report.reading import recipient
 from synthhealth.report.render import Signed, at_pointer, render_internal, render_release
 from synthhealth.report.wording import number
 
@@ -210,6 +216,21 @@ def test_an_engine_without_privacy_prints_no_epsilon():
     assert 'data-at="/common/promise/epsilon' not in page
     assert "Fails policy" in page
     assert "Right guesses" not in page
+
+
+def test_every_attack_of_the_suite_has_its_whole_title_in_the_figure():
+    titles = [attack.title for call in (*SUITE, *TOGETHER) for attack in call.attacks] + [one.title for one in SHADOWS]
+    row = next(row for row in report().release.common.attacks if row.measures[0].name == "auc")
+    rows = tuple(row.model_copy(update={"title": title}) for title in titles)
+    drawn = unescape(str(forest_figure(rows)))
+    assert [title for title in titles if f">{title}</text>" not in drawn] == []
+
+
+@pytest.mark.parametrize(("name", "said"), [("", "a registry with controlled access"), ("R", "R (a registry with")])
+def test_the_recipient_is_said_once(name: str, said: str):
+    tier = Tier(name="controlled", recipient=name, onward_sharing_limited=True)
+    assert recipient(tier).startswith(said)
+    assert recipient(tier).count("registry") == 1
 
 
 def test_nothing_measured_is_said():

@@ -1,0 +1,28 @@
+// Photographs parts of pages in headless Chromium: the pictures of the documentation.
+//   node gallery.mjs OUT NAME PAGE FIRST HEIGHT [NAME PAGE FIRST HEIGHT ...]
+// Each picture begins at the first element that FIRST selects ("body" for the top) and is HEIGHT pixels high at most.
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import puppeteer from "puppeteer-core";
+
+const WIDTH = 1000;
+const MARGIN = 16;
+const [out, ...asked] = process.argv.slice(2);
+const chromium = process.env.CHROMIUM ?? "/usr/bin/chromium";
+await mkdir(out, { recursive: true });
+const browser = await puppeteer.launch({ executablePath: chromium, args: ["--no-sandbox", "--disable-gpu"] });
+for (let at = 0; at < asked.length; at += 4) {
+  const [name, file, first, height] = asked.slice(at, at + 4);
+  const page = await browser.newPage();
+  await page.setViewport({ width: WIDTH, height: 900 });
+  await page.goto(pathToFileURL(resolve(file)).href);
+  const top = await page.$eval(first, (element) => element.getBoundingClientRect().top + scrollY);
+  const whole = await page.evaluate(() => document.documentElement.scrollHeight);
+  const y = first === "body" ? 0 : Math.max(0, top - MARGIN);
+  const clip = { x: 0, y, width: WIDTH, height: Math.min(Number(height), whole - y) };
+  await page.screenshot({ path: join(out, `${name}.png`), clip, captureBeyondViewport: true });
+  console.log(`${name}: ${clip.width} x ${Math.round(clip.height)}`);
+  await page.close();
+}
+await browser.close();
