@@ -6,7 +6,7 @@ import math
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator, model_validator
 
 from privacy.formula import Formula
 from privacy.grid import Grid
@@ -131,6 +131,15 @@ class Test(Part):
     loinc: str = ""
     omop: int = Field(default=0, ge=0)
     label: str = ""
+
+    @field_validator("codes", mode="before")
+    @classmethod
+    def _whole(cls, codes: object) -> object:
+        if isinstance(codes, list | tuple) and any(isinstance(code, str) for code in codes):
+            raise ValueError(
+                "codes of a test must be whole numbers; write results in words as numbers, say 1 for positive"
+            )
+        return codes
 
     @model_validator(mode="after")
     def _bounds(self) -> Test:

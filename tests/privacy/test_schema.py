@@ -95,6 +95,7 @@ MISTAKES = {
     "code with a space": ("codes = [0, 1]", 'codes = ["a "]', 20, "codes must not be empty nor begin or end"),
     "test without bounds": ("low = 1.5\n", "", 24, "low must be given (or codes"),
     "test without precision": ("precision = 0.1", "", 24, "precision must be given"),
+    "results in words": ("low = 1.5", 'codes = ["negative", "positive"]', 26, "write results in words as numbers"),
     "log scale below zero": ("low = 1.5", 'scale = "log"\nlow = -1', 24, "low must be at least 0 on a log scale"),
     "too few values": ("precision = 0.1", "precision = 50", 24, "precision must leave between 2 and"),
     "too many values": ("precision = 0.1", "precision = 1e-12", 24, "precision must leave between 2 and"),
