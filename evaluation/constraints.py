@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from evaluation.finding import Estimate, Family, Finding, Interval, Verdict
 from evaluation.intervals import clopper_pearson
 from privacy.cohort import Cohort
-from privacy.constraints import broken, derived
+from privacy.constraints import broken, derived, read_by, rounded
 from privacy.schema import Category, Derived, Number
 
 Mask = NDArray[np.bool_]
@@ -76,11 +77,7 @@ def _patient_rules(cohort: Cohort) -> tuple[Broken, ...]:
 def _stated_rules(cohort: Cohort) -> tuple[Broken, ...]:
     """The constraints that the schema states, by kind."""
     schema = cohort.schema
-    named = {name for rule in schema.constraints for name in rule.names}
-    cells = {
-        name: cohort.codes(name) if isinstance(schema.columns[name], Category) else cohort.numbers(name)
-        for name in named
-    }
+    cells = cohort.cells({name for rule in schema.constraints for name in rule.names})
     return tuple(
         _cells(rule, title, "attribute", masks)
         for kind, (rule, title) in _STATED.items()
@@ -103,8 +100,45 @@ def _record_rules(cohort: Cohort) -> tuple[Broken, ...]:
         _cells("window", "Records outside the window", "record", [~((time >= start) & (time < end))]),
         _cells("time precision", "Times off their precision", "record", [off_grid(time, schema.times.cut(time))]),
         _cells("end of follow-up", "Records after the end of follow-up", "record", [_too_late(cohort, known)]),
+        *_course_rules(cohort),
+        *_derived_tests(cohort, known & real_test),
         _cells("cap", "Patients with more records than the cap", "patient", [surplus]),
     )
+
+
+def _course_rules(cohort: Cohort) -> tuple[Broken, ...]:
+    """Values that go against the direction of their test, patient by patient."""
+    records, masks = cohort.records, []
+    for place, kind in enumerate(cohort.schema.tests.values()):
+        if kind.monotone:
+            mine = np.flatnonzero(records.test == place)
+            step = np.diff(records.value[mine]) * (1 if kind.monotone == "rising" else -1)
+            masks.append(np.concatenate(([False], (step < 0) & (np.diff(records.owner[mine]) == 0)))[: len(mine)])
+    return (_cells("course", "Values against the direction of their test", "record", masks),) if masks else ()
+
+
+def _derived_tests(cohort: Cohort, known: Mask) -> tuple[Broken, ...]:
+    """Draws in the table that is written whose derived results are not what their formulas give."""
+    schema, masks = cohort.schema, []
+    if not schema.derived_tests:
+        return ()
+    # by another way than they were made: the long table turned into one row a draw
+    table = replace(cohort, records=cohort.records.keep(known)).labs
+    draw = ["patient_id", "time"]
+    draws = table.pivot_table(index=draw, columns="test", values="value", aggfunc="first", observed=True)
+    row = pd.Index(cohort.ids).get_indexer(draws.index.get_level_values("patient_id"))
+    cells = cohort.cells(schema.columns)
+    for name, kind in schema.derived_tests.items():
+        values = {parent: column[row] for parent, column in read_by(schema, kind.parsed, cells).items()}
+        values |= {test: _of_draws(draws, test) for test in schema.tests if test in kind.parsed.names}
+        have, right = _of_draws(draws, name), rounded(kind.parsed.evaluate(values), kind.precision)
+        right[~((right >= kind.low) & (right <= kind.high))] = np.nan
+        masks.append(~((have == right) | (np.isnan(have) & np.isnan(right))))
+    return (_cells("derived tests", "Derived tests that are not their formula", "draw", masks),)
+
+
+def _of_draws(draws: pd.DataFrame, test: str) -> NDArray[np.float64]:
+    return draws[test].to_numpy(dtype=np.float64) if test in draws else np.full(len(draws), np.nan)
 
 
 def _value_rules(cohort: Cohort, real_test: Mask) -> tuple[Mask, Mask]:
@@ -134,8 +168,9 @@ def _too_late(cohort: Cohort, known: Mask) -> Mask:
 def _not_derived(cohort: Cohort) -> list[Mask]:
     """Where a derived column is not exactly what its formula gives."""
     schema = cohort.schema
-    numbers = {name: cohort.numbers(name) for name, kind in schema.columns.items() if isinstance(kind, Number)}
-    right = derived(schema, numbers)
+    formulas = [column.parsed for column in schema.derived_columns.values()]
+    parents = {name for formula in formulas for name in (*formula.names, *(match.column for match in formula.matches))}
+    right = derived(schema, cohort.cells(parents))
     pairs = [(cohort.numbers(name), right[name]) for name, kind in schema.columns.items() if isinstance(kind, Derived)]
     return [~((have == want) | (np.isnan(have) & np.isnan(want))) for have, want in pairs]
 

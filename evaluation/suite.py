@@ -44,7 +44,7 @@ def evaluate(
     _require_comparable(train, holdout, synthetic)
     # Small fits run many in a row: one thread each is faster than threads that wait for one another.
     with threadpool_limits(limits=1):
-        arms = Arms.of(train, holdout, synthetic, seed=seed)
+        arms = Arms.of(train.reported(), holdout.reported(), synthetic.reported(), seed=seed)
         bench = cache(lambda: Bench.of(train, holdout, synthetic, seed=seed))
         done = cache(lambda: transfers(bench(), train))
         stages: tuple[tuple[str, Stage], ...] = (

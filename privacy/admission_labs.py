@@ -14,6 +14,7 @@ from privacy.cells import Bools, Floats, Numbers, Places, Words, dates
 from privacy.cohort import Records
 from privacy.grid import on_step
 from privacy.notice import Done, Notice, Rule
+from privacy.record_rules import over_time
 from privacy.schema import LAB_COLUMNS, Schema
 from privacy.table_blocks import Blocks
 
@@ -100,14 +101,21 @@ def admit_labs(
         return _EMPTY, (*extra, *noticed(TABLE, "", Rule.NO_ROWS, Done.READ_AS_IS, 1))
     if not schema.tests:
         return _EMPTY, (*extra, *noticed(TABLE, "test", Rule.UNKNOWN_TEST, Done.ROW_LEFT_OUT, rows))
-    return Records.joined(parts), (*extra, *met.notices(schema))
+    records = Records.joined(parts)
+    settled = over_time(schema, records)
+    against = np.bincount(records.test[settled.value != records.value], minlength=len(schema.tests))
+    for place, count in enumerate(against.tolist()):
+        met.add("value", place, Rule.AGAINST, Done.REARRANGED, count)
+    return settled, (*extra, *met.notices(schema))
 
 
 def _part(
     schema: Schema, frame: pd.DataFrame, key: str, patients: Admitted, owners: dict[str, int], met: _Met
 ) -> Records:
     """The records of one block, in its order."""
-    sieve = _Sieve(keep=np.ones(len(frame), dtype=np.bool_), met=met)
+    # a derived test is computed anew, wherever it comes from
+    derived = Words.of(frame["test"]).among(tuple(schema.derived_tests)) >= 0
+    sieve = _Sieve(keep=~derived, met=met)
     owner = _owner(frame[key], key, owners, sieve)
     test = _test(schema, frame["test"], sieve)
     time = _time(schema, frame["time"], owner, patients, sieve)

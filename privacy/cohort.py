@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,63 +12,11 @@ from numpy.typing import NDArray
 
 from privacy.errors import ConfigError, refusal
 from privacy.randomness import record_lots, secret_bytes, unit_lots
+from privacy.record_rules import derived_results
+from privacy.records import Records
 from privacy.schema import Category, Schema
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Records:
-    """Lab records as columns of equal length, sorted by patient, time and test.
-
-    `owner` [r] int32 is the patient's row, `time` [r] float64 in the schema's time unit,
-    `test` [r] int16 the position in `schema.tests`, `value` [r] float64 in the test's unit.
-    """
-
-    owner: NDArray[np.int32]
-    time: NDArray[np.float64]
-    test: NDArray[np.int16]
-    value: NDArray[np.float64]
-
-    @staticmethod
-    def sorted(
-        *,
-        owner: NDArray[np.integer],
-        time: NDArray[np.floating],
-        test: NDArray[np.integer],
-        value: NDArray[np.floating],
-    ) -> Records:
-        """The records [r] in the canonical order (patient, time, test; ties keep their order)."""
-        order: NDArray[np.int64] | slice = (
-            slice(None) if _in_order(owner, time, test) else np.lexsort((test, time, owner))
-        )
-        return Records(
-            owner=owner[order].astype(np.int32, copy=False),
-            time=time[order].astype(np.float64, copy=False),
-            test=test[order].astype(np.int16, copy=False),
-            value=value[order].astype(np.float64, copy=False),
-        )
-
-    @staticmethod
-    def joined(parts: Sequence[Records]) -> Records:
-        """The records of all parts in the canonical order."""
-        return Records.sorted(
-            owner=np.concatenate([part.owner for part in parts]),
-            time=np.concatenate([part.time for part in parts]),
-            test=np.concatenate([part.test for part in parts]),
-            value=np.concatenate([part.value for part in parts]),
-        )
-
-    def __len__(self) -> int:
-        return len(self.owner)
-
-    def keep(self, mask: NDArray[np.bool_]) -> Records:
-        """The records where `mask` [r] holds."""
-        return Records(owner=self.owner[mask], time=self.time[mask], test=self.test[mask], value=self.value[mask])
-
-
-def _in_order(owner: NDArray[np.integer], time: NDArray[np.floating], test: NDArray[np.integer]) -> bool:
-    """Whether records stand in the canonical order already, as most exports do; to look is cheaper than to sort."""
-    later = (time[1:] > time[:-1]) | ((time[1:] == time[:-1]) & (test[1:] >= test[:-1]))
-    return bool(np.all((owner[1:] > owner[:-1]) | ((owner[1:] == owner[:-1]) & later)))
+__all__ = ["Cohort", "Records"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,19 +67,38 @@ class Cohort:
 
     @property
     def labs(self) -> pd.DataFrame:
-        """The records as a long table: patient_id, time, test, value, unit."""
-        tests = list(self.schema.tests)
-        units = np.array([test.unit for test in self.schema.tests.values()], dtype=object)
-        kind = self.records.test
+        """The records as a long table, derived tests among them: patient_id, time, test, value, unit."""
+        told = self.reported()
+        tests, records = told.schema.tests, told.records
+        units = np.array([test.unit for test in tests.values()], dtype=object)
+        names, kind = pd.Index(list(tests), dtype=object), records.test
         return pd.DataFrame(
             {
-                "patient_id": self.ids[self.records.owner],
-                "time": self.records.time,
-                "test": pd.Categorical.from_codes(kind.astype(np.int64), categories=pd.Index(tests, dtype=object)),
-                "value": self.records.value,
+                "patient_id": self.ids[records.owner],
+                "time": records.time,
+                "test": pd.Categorical.from_codes(kind.astype(np.int64), categories=names),
+                "value": records.value,
                 "unit": units[kind] if len(units) else np.empty(0, dtype=object),
             }
         )
+
+    def reported(self) -> Cohort:
+        """The same patients with the results of derived tests among their records, in the schema's `reported`.
+
+        Whatever is written is written of this one; whatever is learnt, of the cohort itself.
+
+        Privacy: free; a per-patient map.
+        """
+        if not self.schema.derived_tests:
+            return self
+        results = derived_results(self.schema, self.cells(self.schema.columns), self.records)
+        records = Records.joined([self.records, results])
+        return Cohort(schema=self.schema.reported, patients=self.patients, records=records)
+
+    def cells(self, names: Iterable[str]) -> dict[str, NDArray[np.number]]:
+        """Columns [n] by name: positions in the levels of a category, -1 where missing, else numbers."""
+        kinds = self.schema.columns
+        return {name: self.codes(name) if isinstance(kinds[name], Category) else self.numbers(name) for name in names}
 
     def codes(self, column: str) -> NDArray[np.int64]:
         """A category column as positions in its public levels, -1 where missing, shape [n]; TypeError for others.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from privacy.formula import Formula, Match
 from privacy.grid import decimals_of, on_step
 from privacy.linked_codes import LinkedCodes, count_places, has_code, is_missing
 from privacy.schema import Category, Code, Column, Combinations, Implication, Number, Order, Schema
@@ -18,15 +19,30 @@ Cells = Mapping[str, NDArray[np.number]]
 """Columns [n] by name: positions in the levels of a category, -1 for missing; else numbers, NaN for missing."""
 
 
-def derived(schema: Schema, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The derived columns computed from `numbers` [n] by name; missing where a parent is missing.
+def derived(schema: Schema, cells: Cells) -> dict[str, Floats]:
+    """The derived columns computed from `cells` [n] by name; missing where a parent is missing.
 
     Privacy: free; a per-patient map.
     """
     return {
-        name: _rounded(column.parsed.evaluate(numbers), column.precision)
+        name: rounded(column.parsed.evaluate(read_by(schema, column.parsed, cells)), column.precision)
         for name, column in schema.derived_columns.items()
     }
+
+
+def read_by(schema: Schema, formula: Formula, cells: Cells) -> dict[str, Floats]:
+    """What `formula` reads of `cells`, under the names it looks for; names that are no columns are left out.
+
+    Privacy: free; a per-patient map.
+    """
+    numbers = {name: np.asarray(cells[name], dtype=np.float64) for name in formula.names if name in cells}
+    return numbers | {match.key: _matched(schema, match, cells) for match in formula.matches}
+
+
+def _matched(schema: Schema, match: Match, cells: Cells) -> Floats:
+    """1 where a category has the code, 0 where it has another, NaN where it is missing, shape [n]."""
+    has = _fits(schema, match.column, (match.code,), cells)
+    return np.where(np.asarray(cells[match.column]) < 0, np.nan, has)
 
 
 def broken(schema: Schema, rule: Order | Implication | Combinations, cells: Cells) -> Bools:
@@ -115,7 +131,8 @@ def _fits(schema: Schema, name: str, codes: tuple[Code, ...], cells: Cells, *, m
     return np.asarray(fits[_places(column, cells[name])])
 
 
-def _rounded(values: Floats, precision: float) -> Floats:
+def rounded(values: Floats, precision: float) -> Floats:
+    """`values` to the nearest multiple of `precision`, as they are where it is 0."""
     if precision == 0:
         return values
     return on_step(np.rint(values / precision), step=precision, decimals=decimals_of(precision))

@@ -28,6 +28,7 @@ class Rule(StrEnum):
     PATIENT_LEFT_OUT = "record of a patient who was left out"
     OUTSIDE_WINDOW = "time outside the window"
     AFTER_END = "time after the end of follow-up"
+    AGAINST = "value against the direction that its test has over time"
     ORDER = "order constraint broken"
     DISAGREES = "code that does not go with the columns before it"
 
@@ -45,6 +46,7 @@ class Done(StrEnum):
     ROUNDED = "rounded to the precision"
     CONVERTED = "converted to the schema's unit"
     RAISED = "set to the value it must not fall below"
+    REARRANGED = "moved to its place in the patient's order of values"
     SET_CODE = "set to the first code that goes with them"
 
 

@@ -28,7 +28,7 @@ def patient_frame(schema: Schema, ids: Sequence[str], cells: Mapping[str, NDArra
         if isinstance(column, Number)
     }
     numbers = ordered(schema, numbers)
-    numbers |= derived(schema, numbers)
+    numbers |= derived(schema, {**cells, **numbers})
     frame: dict[str, pd.Categorical | NDArray[np.generic]] = {PATIENT_ID: np.array(ids, dtype=object)}
     for name, column in schema.columns.items():
         frame[name] = _levels(column, cells[name]) if isinstance(column, Category) else numbers[name]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import tomllib
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +15,7 @@ from privacy.errors import SchemaError, refusal
 from privacy.grid import Grid
 from privacy.linked_codes import LinkedCodes, linked_codes
 from privacy.notebook import html_table
+from privacy.schema_formulas import check_formulas
 from privacy.schema_lines import Problems, messages
 from privacy.schema_parts import (
     MAX_CODES,
@@ -24,6 +24,7 @@ from privacy.schema_parts import (
     Code,
     Column,
     Derived,
+    DerivedTest,
     Number,
     Part,
     PrivacyUnit,
@@ -40,6 +41,7 @@ __all__ = [
     "Column",
     "Combinations",
     "Derived",
+    "DerivedTest",
     "Implication",
     "Number",
     "Order",
@@ -48,6 +50,7 @@ __all__ = [
     "Test",
 ]
 PATIENT_ID = "patient_id"
+PARTS = (PrivacyUnit, Category, Number, Derived, Test, DerivedTest, Order, Implication, Combinations)
 LAB_COLUMNS = ("time", "test", "value", "unit")
 
 
@@ -75,6 +78,7 @@ class Schema(Part):
     privacy_unit: PrivacyUnit
     columns: dict[str, Column] = Field(min_length=1)
     tests: dict[str, Test] = Field(default_factory=dict)
+    derived_tests: dict[str, DerivedTest] = Field(default_factory=dict)
     constraints: tuple[Constraint, ...] = ()
 
     @staticmethod
@@ -114,7 +118,18 @@ class Schema(Part):
         except tomllib.TOMLDecodeError as error:
             raise SchemaError(f"{source}: not valid TOML: {error}") from error
         except ValidationError as error:
-            parts = (Schema, PrivacyUnit, Category, Number, Derived, Test, Order, Implication, Combinations)
+            parts = (
+                Schema,
+                PrivacyUnit,
+                Category,
+                Number,
+                Derived,
+                Test,
+                DerivedTest,
+                Order,
+                Implication,
+                Combinations,
+            )
             keys = [key for part in parts for key in part.model_fields]
             raise SchemaError(messages(text, error, source=source, keys=keys)) from error
 
@@ -129,7 +144,11 @@ class Schema(Part):
         return self
 
     def _check_names(self, problems: Problems) -> None:
-        for part, names in (("columns", self.columns), ("tests", self.tests)):
+        for part, names in (
+            ("columns", self.columns),
+            ("tests", self.tests),
+            ("derived_tests", self.derived_tests),
+        ):
             for name in names:
                 if not name.strip() or name != name.strip():
                     problems.add((part, name), f"the name {name!r} must not be empty nor begin or end with a space")
@@ -154,12 +173,7 @@ class Schema(Part):
             for name in names:
                 if name not in self.columns:
                     problems.add((role,), f"{role} names {name!r}, which is no column of the schema")
-        for name, column in self.derived_columns.items():
-            for parent in column.parsed.names:
-                if not isinstance(self.columns.get(parent), Number):
-                    problems.add(
-                        ("columns", name, "formula"), f"the formula uses {parent!r}, which is no numeric column"
-                    )
+        check_formulas(self.columns, self.tests, self.derived_tests, problems)
         if self.end_of_followup is None:
             return
         end = numeric(self.columns, "end_of_followup", self.end_of_followup, ("end_of_followup",), problems)
@@ -180,7 +194,7 @@ class Schema(Part):
         """The schema as a notebook shows it."""
         lines = [
             *((name, *_described(column), getattr(column, "unit", "")) for name, column in self.columns.items()),
-            *((name, *_described(test), test.unit) for name, test in self.tests.items()),
+            *((name, *_described(test), test.unit) for name, test in (self.tests | self.derived_tests).items()),
         ]
         cap = f"at most {self.privacy_unit.max_records} records a patient"
         caption = f"schema {self.name}: about {self.cohort_size:,} patients, {cap}"
@@ -206,10 +220,18 @@ class Schema(Part):
         """The constraints that say which codes stand beside one another."""
         return tuple(rule for rule in self.constraints if not isinstance(rule, Order))
 
-    @cached_property
+    @property
     def linked(self) -> tuple[LinkedCodes, ...]:
         """The columns that `code_rules` tie together, and what is open in them."""
         return linked_codes(self.columns, self.code_rules)
+
+    @property
+    def reported(self) -> Schema:
+        """The schema of what is written: the derived tests stand among the tests, behind those that are learnt."""
+        if not self.derived_tests:
+            return self
+        tests = self.tests | {name: test.reported for name, test in self.derived_tests.items()}
+        return self.model_copy(update={"tests": tests, "derived_tests": {}})
 
     @property
     def times(self) -> Grid:
@@ -223,7 +245,7 @@ class Schema(Part):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
-def _described(part: Category | Number | Derived | Test) -> tuple[str, str]:
+def _described(part: Category | Number | Derived | Test | DerivedTest) -> tuple[str, str]:
     """The kind of a column or test, and what values it takes."""
     missing = " or missing" if getattr(part, "missing", False) else ""
     match part:
@@ -231,6 +253,8 @@ def _described(part: Category | Number | Derived | Test) -> tuple[str, str]:
             return part.kind, ", ".join(map(str, part.levels)) + missing
         case Derived():
             return part.kind, part.formula
+        case DerivedTest():
+            return "derived test", part.formula
         case Number():
             return part.kind, f"{part.low:g} to {part.high:g} by {part.step:g}{missing}"
     low, high = part.bounds

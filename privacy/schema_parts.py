@@ -99,7 +99,7 @@ class Derived(Part):
 
     @model_validator(mode="after")
     def _formula_reads(self) -> Derived:
-        if not self.parsed.names:
+        if not self.parsed.names and not self.parsed.matches:
             raise ValueError(f"formula {self.formula!r} must use at least one column")
         return self
 
@@ -116,7 +116,8 @@ class Test(Part):
     """A laboratory test or other numeric measurement: unit, public bounds, precision.
 
     A test with `codes` is categorical: its values are those numbers and nothing else.
-    `units` maps another unit's name to the factor that turns it into `unit`.
+    `units` maps another unit's name to the factor that turns it into `unit`. The values of a patient
+    never fall over time where it is `monotone` "rising", and never rise where it is "falling".
     """
 
     __test__ = False
@@ -126,6 +127,7 @@ class Test(Part):
     high: float = 1.0
     precision: float = Field(default=0.0, ge=0)
     scale: Literal["linear", "log"] = "linear"
+    monotone: Literal["", "rising", "falling"] = ""
     codes: tuple[StrictInt, ...] = ()
     units: dict[str, float] = Field(default_factory=dict)
     loinc: str = ""
@@ -179,6 +181,45 @@ class Test(Part):
         """The values the test can take; of a test with codes, those and the whole numbers between them."""
         low, high = self.bounds
         return Grid(low=low, high=high, step=self.step)
+
+
+class DerivedTest(Part):
+    """A test computed from other tests of the same draw and from the patient's columns; never learnt, never paid for.
+
+    There is a result wherever all that the formula reads is there and the result lies within [low, high].
+    """
+
+    formula: str
+    unit: str = ""
+    low: float
+    high: float
+    precision: float = Field(gt=0)
+    loinc: str = ""
+    omop: int = Field(default=0, ge=0)
+    label: str = ""
+
+    @model_validator(mode="after")
+    def _formula_reads(self) -> DerivedTest:
+        if not self.parsed.names:
+            raise ValueError(f"formula {self.formula!r} must use at least one test")
+        _check_range(self.grid, "linear")
+        return self
+
+    @cached_property
+    def parsed(self) -> Formula:
+        """The formula as a tree of arithmetic, ready to be evaluated on draws."""
+        return Formula.parse(self.formula)
+
+    @property
+    def grid(self) -> Grid:
+        """The values the test can take."""
+        return Grid(low=self.low, high=self.high, step=self.precision)
+
+    @property
+    def reported(self) -> Test:
+        """The test as those see it who read its results."""
+        told = self.model_dump(exclude={"formula"})
+        return Test.model_validate(told)
 
 
 class PrivacyUnit(Part):

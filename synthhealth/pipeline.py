@@ -162,7 +162,7 @@ def evaluate(config: Config, *, progress: Progress = quiet) -> Found:
     with within(progress, "evaluate") as tell:
         train, holdout, synthetic = sides(job, admitted(job, tell).cohort)
         findings = evaluate_all(train, holdout, synthetic, seed=config.generator.seed, progress=tell)
-        write_portrait(job.output.portrait, portrait(train, synthetic))
+        write_portrait(job.output.portrait, portrait(train.reported(), synthetic.reported()))
         return _kept(job, "evaluate", findings, began)
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from privacy.cohort import Cohort, Records
 from privacy.patient_frame import patient_frame
+from privacy.record_rules import over_time
 from privacy.schema import Category, Number, Schema, Test
 
 _HEAD = """
@@ -85,6 +86,14 @@ ODD_SCHEMAS = {
     + 'allowed = [["a", "north"], ["b", "south"], ["c", "south"]]\n'
     + '[[constraints]]\nkind = "implication"\nwhen = { site = "south", pregnant = 1 }\nthen = { bed = "wide" }\n'
     + _LABS,
+    "tests that follow from others": _HEAD
+    + _unit()
+    + _MIXED
+    + _LABS
+    + '[tests.Dose]\nlow = 0\nhigh = 90\nprecision = 0.5\nmonotone = "rising"\n'
+    + '[tests.Stage]\ncodes = [3, 1, 7]\nmonotone = "falling"\n'
+    + '[derived_tests.Gap]\nformula = "Na - 10 * Dose / (age < 60)"\nlow = -200\nhigh = 150\nprecision = 0.1\n'
+    + "[derived_tests.Ratio]\nformula = \"CRP / (1 + (sex == 'F'))\"\nlow = 0\nhigh = 500\nprecision = 0.01\n",
     "a window of one step": _HEAD + "time_precision = 24\n" + _unit("[0, 24]") + _MIXED + _LABS,
     "one record a patient": _HEAD + _unit(cap=1) + _MIXED + _LABS,
     "a long window of short steps": _HEAD
@@ -144,11 +153,8 @@ def cohort_in(schema: Schema, n: int, *, seed: int = 0, records: int = 6) -> Coh
     if schema.end_of_followup is not None:
         keep = time <= patients[schema.end_of_followup].to_numpy()[owner]
         owner, test, value, time = owner[keep], test[keep], value[keep], time[keep]
-    return Cohort(
-        schema=schema,
-        patients=patients,
-        records=Records.sorted(owner=owner, time=time, test=test, value=value),
-    )
+    records = Records.sorted(owner=owner, time=time, test=test, value=value)
+    return Cohort(schema=schema, patients=patients, records=over_time(schema, records))
 
 
 def _drawn(column: Category | Number | Test, n: int, rng: np.random.Generator) -> NDArray[np.number]:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from privacy.cohort import Cohort, Records
 from privacy.patient_frame import patient_frame
-from privacy.schema import Category, Combinations, Implication, Number, Order, PrivacyUnit, Schema, Test
+from privacy.record_rules import over_time
+from privacy.schema import Category, Combinations, DerivedTest, Implication, Number, Order, PrivacyUnit, Schema, Test
 
 STEPS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 # What stands in real tables where a value should stand.
@@ -70,12 +71,15 @@ def categories(draw: st.DrawFn) -> Category:
 @st.composite
 def lab_tests(draw: st.DrawFn) -> Test:
     """A numeric or a coded test."""
+    monotone = draw(st.sampled_from(["", "", "rising", "falling"]))
     if draw(st.integers(0, 3)) == 0:
-        return Test(codes=tuple(draw(st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True))))
+        codes = draw(st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True))
+        return Test(codes=tuple(codes), monotone=monotone)
     step = draw(st.sampled_from(STEPS))
     first = draw(st.integers(0, 20))
     last = first + draw(st.integers(1, 500))
-    return Test(unit="u", low=_decimal(first * step), high=_decimal(last * step), precision=step, units={"10u": 10.0})
+    low, high = _decimal(first * step), _decimal(last * step)
+    return Test(unit="u", low=low, high=high, precision=step, units={"10u": 10.0}, monotone=monotone)
 
 
 def _decimal(bound: float) -> float:
@@ -102,6 +106,9 @@ def schemas(draw: st.DrawFn) -> Schema:
     coded = {name: column for name, column in columns.items() if isinstance(column, Category)}
     rules = draw(code_rules(coded)) if len(coded) > 1 and draw(st.booleans()) else ()
     precision = draw(st.sampled_from([0.25, 1.0, 2.0]))
+    tests = {f"t{place}": test for place, test in enumerate(draw(st.lists(lab_tests(), max_size=3)))}
+    formula = " - ".join(tests) + "".join(f" + {name}" for name in numeric[:1])
+    derived = DerivedTest(formula=formula, low=-50, high=300, precision=0.1) if tests and draw(st.booleans()) else None
     return Schema(
         name="drawn",
         cohort_size=20,
@@ -109,7 +116,8 @@ def schemas(draw: st.DrawFn) -> Schema:
         end_of_followup=end,
         privacy_unit=PrivacyUnit(max_records=draw(st.integers(1, 6)), window=(-4 * precision, 30 * precision)),
         columns=columns,
-        tests={f"t{place}": test for place, test in enumerate(draw(st.lists(lab_tests(), max_size=3)))},
+        tests=tests,
+        derived_tests={} if derived is None else {"derived": derived},
         constraints=(*order, *rules),
     )
 
@@ -191,7 +199,7 @@ def cohorts(
     if schema.end_of_followup is not None:
         keep = time <= patients[schema.end_of_followup].to_numpy()[owner]
     records = Records.sorted(owner=owner[keep], time=time[keep], test=test[keep], value=value[keep].astype(float))
-    return Cohort(schema=schema, patients=patients, records=records)
+    return Cohort(schema=schema, patients=patients, records=over_time(schema, records))
 
 
 def _drawn(column: Category | Number | Test, n: int, chance: np.random.Generator) -> np.ndarray:

@@ -52,7 +52,9 @@ def jittered(cohort: Cohort, spread: float, rng: np.random.Generator) -> Cohort:
         for name, column in cohort.schema.free_columns.items()
         if isinstance(column, Number)
     }
-    patients = cohort.patients.assign(**numbers).assign(**derived(cohort.schema, numbers))
+    patients = cohort.patients.assign(**numbers).assign(
+        **derived(cohort.schema, cohort.cells(cohort.schema.free_columns) | numbers)
+    )
     records = cohort.records
     noisy = Records(owner=records.owner, time=records.time, test=records.test, value=_noisy_values(cohort, spread, rng))
     return renamed(Cohort(schema=cohort.schema, patients=patients, records=noisy))

@@ -55,6 +55,8 @@ def derived_edges(schema: Schema, column: Derived, bins: int) -> Floats:
         parent = schema.columns[name]
         if isinstance(parent, Number):
             axes.append(np.linspace(parent.low, parent.high, 11))
+    axes += [np.array([0.0, 1.0])] * len(column.parsed.matches)
+    names = (*names, *(match.key for match in column.parsed.matches))
     points = np.meshgrid(*axes, indexing="ij")
     values = column.parsed.evaluate({name: point.ravel() for name, point in zip(names, points, strict=True)})
     known = values[np.isfinite(values)]

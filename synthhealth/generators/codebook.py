@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from privacy.cohort import Cohort, Records
 from privacy.patient_frame import patient_frame
+from privacy.record_rules import over_time
 from synthhealth.encoding.bins import Bins
 from synthhealth.encoding.draws import Draws
 from synthhealth.encoding.layout import Layout, Slot
@@ -127,6 +128,7 @@ class Codebook:
     def cohort(self, patients: pd.DataFrame, dreamt: Dream | None, rng: np.random.Generator) -> Cohort:
         """Synthetic patients with their dreamt draws, in the schema's types and precision, no more than its cap."""
         records = self._records(dreamt, rng) if dreamt is not None else _no_records()
+        records = over_time(self.layout.schema, records)
         cohort = Cohort(schema=self.layout.schema, patients=patients, records=records)
         return cohort.bound_records(key=rng.bytes(32))
 

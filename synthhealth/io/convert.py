@@ -43,7 +43,7 @@ def read_source(
     if is_database(source):
         tables = read_queries(source, patients=patients_query, labs=labs_query)
     else:
-        tables = _read_folder(schema, Path(source))
+        tables = _read_folder(schema.reported, Path(source))
     table = tables.patients if patients is None else read_table(patients, "patients")
     return admit(schema, table, tables.labs)
 

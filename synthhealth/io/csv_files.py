@@ -32,6 +32,7 @@ def write_csv(cohort: Cohort, *, patients: Path, labs: Path) -> tuple[Path, ...]
 
     Privacy: internal only where the cohort is real; free where it is synthetic.
     """
+    cohort = cohort.reported()
     fills: dict[Path, Callable[[Path], None]] = {patients: lambda path: _write([patients_text(cohort)], path)}
     if len(cohort.schema.tests) > 0:
         fills[labs] = lambda path: _write(labs_text_blocks(cohort), path)

@@ -39,6 +39,7 @@ def write_fhir(cohort: Cohort, folder: Path) -> tuple[Path, ...]:
 
     Privacy: internal only where the cohort is real; free where it is synthetic.
     """
+    cohort = cohort.reported()
     references = _resource_ids(cohort)
     fills: dict[Path, Callable[[Path], None]] = {
         folder / "Patient.ndjson": partial(_write, _patients(cohort, references)),

@@ -48,6 +48,7 @@ def write_meds(cohort: Cohort, folder: Path) -> tuple[Path, ...]:
     Privacy: internal only where the cohort is real; free where it is synthetic.
     """
     meds = needed("meds", extra="meds")
+    cohort = cohort.reported()
     events = _events(cohort)
     paths = tuple(
         folder / name for name in ("data/0.parquet", meds.code_metadata_filepath, meds.dataset_metadata_filepath)

@@ -44,6 +44,7 @@ def write_omop(cohort: Cohort, folder: Path) -> tuple[Path, ...]:
 
     Privacy: internal only where the cohort is real; free where it is synthetic.
     """
+    cohort = cohort.reported()
     _check_names(cohort.schema)
     tables = {
         "person": _person(cohort),

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from mixtures import with_column, with_records
+from odd_worlds import ODD_SCHEMAS, cohort_in
 
 from evaluation.constraints import constraint_findings, violations
 from privacy.cohort import Cohort
+from privacy.record_rules import derived_results
 from privacy.schema import Order, Schema
 
 
@@ -132,3 +134,29 @@ def test_no_record_is_no_violation(six_patients: Cohort):
     none = replace(six_patients, records=six_patients.records.keep(np.zeros(len(six_patients.records), dtype=np.bool_)))
     assert broken(none) == {}
     assert len(constraint_findings(six_patients, none)) == len(violations(none))
+
+
+COURSES = Schema.parse(ODD_SCHEMAS["tests that follow from others"])
+
+
+def test_a_value_against_the_direction_of_its_test_is_counted():
+    cohort = cohort_in(COURSES, 40)
+    assert broken(cohort) == {}
+    dose = list(COURSES.tests).index("Dose")
+    mine = np.flatnonzero(cohort.records.test == dose)
+    same = np.diff(cohort.records.owner[mine]) == 0
+    place = mine[:-1][same & (cohort.records.value[mine[1:]] < 90.0)][0]
+    found = broken(with_records(cohort, "value", edited(cohort.records.value, place, 90.0)))
+    assert found == {"course": 1}
+
+
+def test_a_derived_test_that_is_not_its_formula_is_counted(monkeypatch: pytest.MonkeyPatch):
+    cohort = cohort_in(COURSES, 40)
+    assert counted(cohort)["derived tests"] == 0
+    right = derived_results(COURSES, cohort.cells(COURSES.columns), cohort.records)
+    assert len(right) > 10
+    wrong = replace(right, value=edited(right.value, 3, right.value[3] + 0.1))
+    monkeypatch.setattr("privacy.cohort.derived_results", lambda *_: wrong)
+    assert broken(cohort) == {"derived tests": 1}
+    monkeypatch.setattr("privacy.cohort.derived_results", lambda *_: right.keep(np.arange(len(right)) != 3))
+    assert broken(cohort) == {"derived tests": 1}

@@ -28,6 +28,8 @@ def value(text: str, **columns: float) -> float:
         ("min(a, b)", 2),
         ("max(a, 2.5, b / 2)", 2.5),
         ("min(a / b, 1) ** 2", 4 / 9),
+        ("a < b", 1),
+        ("10 * (a >= b) + b", 3),
     ],
 )
 def test_arithmetic_is_done_as_written(text: str, expected: float):
@@ -49,7 +51,10 @@ def test_names_are_listed_once_in_order():
         "lambda: 1",
         "'text'",
         "a and b",
-        "a < b",
+        "a < b < c",
+        "a == b",
+        "a != 1",
+        "a == 1.5",
         "a; b",
         "",
         "a b",

@@ -9,7 +9,17 @@ import pytest
 
 from privacy.errors import SchemaError
 from privacy.notice import Done, Rule
-from privacy.schema import Category, Combinations, Derived, Implication, Number, Order, PrivacyUnit, Schema, Test
+from privacy.schema import (
+    Category,
+    Combinations,
+    Derived,
+    Implication,
+    Number,
+    Order,
+    PrivacyUnit,
+    Schema,
+    Test,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMA_PAGE = (DOCS / "reference" / "schema.md").read_text(encoding="utf-8")
