@@ -14,14 +14,15 @@ COPY synthhealth ./synthhealth
 RUN /opt/synthhealth/bin/pip install --constraint constraints.txt ".[demo,pdf,fhir,meds,sql]"
 
 FROM python:3.11-slim
-# What weasyprint draws PDF files with.
+# What weasyprint draws PDF files with; the versions are those of the image's Debian, which keeps no old ones.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 synthhealth
 COPY --from=build /opt/synthhealth /opt/synthhealth
 ENV PATH=/opt/synthhealth/bin:$PATH PYTHONDONTWRITEBYTECODE=1 MPLCONFIGDIR=/tmp/matplotlib HOME=/tmp
-USER synthhealth
+USER 10001
 WORKDIR /work
 ENTRYPOINT ["synthhealth"]
 CMD ["--help"]

@@ -114,13 +114,14 @@ def require_columns(names: Collection[str], name: str, wanted: tuple[str, ...]) 
     """
     absent = [column for column in wanted if column not in names]
     if absent:
+        wide = "; a table with a column for each test must be made long" if "test" in absent else ""
         listed = ", ".join(repr(column) for column in absent)
         raise DataError(
             refusal(
                 what=f"the {name} table",
                 must=f"have the column{'s' if len(absent) > 1 else ''} {listed}",
                 got=f"a table of {len(names)} without {'them' if len(absent) > 1 else 'it'}",
-                fix="check that the first line names the columns, separated by commas, spelled as in the schema",
+                fix=f"check that the first line names the columns, separated by commas, spelled as in the schema{wide}",
             )
         )
 

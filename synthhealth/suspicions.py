@@ -21,6 +21,9 @@ _LIKELY = {
     Rule.AFTER_END: "most records lie after the end of follow-up: are both counted in the same unit?",
     Rule.MISSING: "most rows are left out, since a cell is missing: set `missing = true` where a model may see that",
 }
+_DATES = (
+    "most times are no numbers: for dates, name `index_date` in the schema and put that column into the patients' table"
+)
 _LEFT_OUT = (Done.ROW_LEFT_OUT, Done.PATIENT_LEFT_OUT)
 
 
@@ -52,7 +55,8 @@ def _admitted(notice: Notice, cohort: Cohort) -> int:
 
 def _told(notice: Notice) -> str:
     place = ".".join(part for part in (notice.table, notice.column) if part)
-    return f"{place}{f' ({notice.test})' if notice.test else ''}: {_LIKELY[notice.rule]}"
+    of_time = (notice.column, notice.rule) == ("time", Rule.NOT_A_NUMBER)
+    return f"{place}{f' ({notice.test})' if notice.test else ''}: {_DATES if of_time else _LIKELY[notice.rule]}"
 
 
 def _silent_tests(cohort: Cohort) -> tuple[str, ...]:

@@ -66,6 +66,11 @@ BAD: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], Callable[[pd.DataFr
         lambda labs: labs.drop(columns="time"),
         "the labs table must have the column 'time'",
     ),
+    "labs with a column for each test": (
+        lambda patients: patients,
+        lambda labs: labs.drop(columns=["test", "value"]).assign(K=4.0),
+        "a table with a column for each test must be made long",
+    ),
     "labs without test and value": (
         lambda patients: patients,
         lambda labs: labs.drop(columns=["test", "value"]),

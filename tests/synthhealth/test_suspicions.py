@@ -68,6 +68,7 @@ def test_clean_tables_raise_no_suspicion():
         ("unit", "mEq/L", 4, "labs.unit (K): most records are left out for their unit"),
         ("test", "Potassium", 5, "labs.test: most records are of tests that the schema does not name"),
         ("patient_id", "007", 5, "labs.patient_id: most records have an id that no patient has"),
+        ("time", "2024-01-05", 5, "labs.time: most times are no numbers: for dates, name `index_date`"),
         ("time", 4800, 5, "labs.time: most records lie outside the window"),
     ],
 )
