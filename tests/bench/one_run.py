@@ -8,9 +8,13 @@ import time
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pyarrow.parquet
 from bench.timing import memory
 
+from evaluation.attacks import distances
+from evaluation.attacks.ground import ground_of
+from evaluation.exhibit import Exhibit
 from privacy.budget import Budget
 from privacy.cohort import Cohort
 from synthhealth.generators.protocol import EngineName
@@ -21,6 +25,7 @@ from synthhealth.synthesizer import Synthesizer
 
 DELTA = 1e-7
 PATIENTS_A_BLOCK = 25_000
+TARGETS = 2_000
 
 
 def prepare(patients: int, folder: Path) -> None:
@@ -42,7 +47,10 @@ def prepare(patients: int, folder: Path) -> None:
 
 
 def run(engine: EngineName, patients: int, folder: Path) -> dict[str, float]:
-    """Read the files of `folder`, fit, sample as many patients, write them; seconds by part, GB after each."""
+    """Read the files of `folder`, fit, sample as many patients, write them, attack; seconds by part, GB after each.
+
+    The distance attacks score TARGETS of the patients and as many fresh ones, each against everybody who was sampled.
+    """
     seen: dict[str, float] = {}
     clock = [time.perf_counter()]
 
@@ -60,11 +68,16 @@ def run(engine: EngineName, patients: int, folder: Path) -> dict[str, float]:
     lap("plan")
     synthesizer.fit(cohort)
     lap("fit")
+    few = cohort.take(np.sort(np.random.default_rng(0).permutation(len(cohort))[:TARGETS]))
     del cohort
     synthetic = synthesizer.sample(patients)
     lap("sample")
     write_parquet(synthetic, patients=folder / "p.parquet", labs=folder / "l.parquet")
     lap("write")
+    fresh = simulate(2 * TARGETS, 0, cohort_size=patients)
+    ground = ground_of(Exhibit.of(few, fresh, synthetic, key=b"bench"), quick=True, seed=0)
+    distances.measure(ground.stage("release", synthetic))
+    lap("attack")
     return seen
 
 
