@@ -15,6 +15,7 @@ from audit.stage import people, silence
 from numpy.typing import NDArray
 from scipy.stats import binom
 from small_world import gate_of
+from tiny_project import CONFIG, lay_out
 
 from privacy.cohort import Cohort
 from privacy.events import SampledGaussian
@@ -133,3 +134,18 @@ def test_two_processes_fit_as_one_does(tmp_path: Path):
     assert (lengths > 1).all()
     assert (np.linalg.norm(two - one, axis=1) < 1e-9 * lengths).all()
     assert found[1]["ledger"] == found[2]["ledger"]
+
+
+@pytest.mark.slow
+def test_the_command_fits_in_two_processes(tmp_path: Path):
+    """From the command line, as the how-to has it: one model, one ledger, and the run goes on from there in one."""
+    config = lay_out(tmp_path, config=CONFIG.replace('"marginal"', '"vae-dpsgd"'))
+    world = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS.parent)}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "synthhealth"]
+    for words in ([*launch, "fit"], [sys.executable, "-m", "synthhealth", "sample"]):
+        line = [*words, "--config", config]
+        subprocess.run(line, check=True, env=world, cwd=tmp_path, capture_output=True, timeout=300)
+    out = tmp_path / "out"
+    ledger = json.loads((out / "release" / "ledger.json").read_text(encoding="utf-8"))
+    assert ledger["spent"] == [charge["name"] for charge in ledger["charges"]]
+    assert len((out / "release" / "patients.csv").read_text(encoding="utf-8").splitlines()) == 1 + 150
