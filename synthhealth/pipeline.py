@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
-import sys
 import time
 import warnings
 from collections.abc import Mapping
@@ -33,7 +31,7 @@ from synthhealth.jointly import earlier_releases, named, together
 from synthhealth.mixes import Mix
 from synthhealth.output import write_whole
 from synthhealth.planning import planned, synthetic_size
-from synthhealth.progress import within
+from synthhealth.progress import peak_memory_gb, within
 from synthhealth.real_rows import admitted, sides
 from synthhealth.results import Account, Checked, Compared, Found, NoticeLine, Planned, Ran, Reported, Sampled
 from synthhealth.runstate import STEPS, FindingStep
@@ -63,14 +61,23 @@ def check(config: Config, *, progress: Progress = quiet) -> Checked:
     )
 
 
-def plan(config: Config) -> Planned:
+def plan(config: Config, *, timed: bool = False, records: int | None = None, progress: Progress = quiet) -> Planned:
     """What a fit would cost and promise; the data files need not exist.
+
+    When `timed`, trials on made-up patients of about `records` lab records each (the schema's cap
+    by default) tell how long fit and sample will take here, and in how much memory.
 
     Privacy: free; reads no rows.
     """
     job = Job.of(config)
     synthesizer = job.synthesizer()
-    return planned(config, synthesizer, spending.balance(job.population, synthesizer.plan(), planned_quality(job)))
+    balance = spending.balance(job.population, synthesizer.plan(), planned_quality(job))
+    told = None
+    if timed:
+        from synthhealth.forecast import forecast_of  # the engines' libraries stand behind it
+
+        told = forecast_of(job, records, progress)
+    return planned(config, synthesizer, balance, told)
 
 
 def sample(config: Config, *, progress: Progress = quiet) -> Sampled:
@@ -269,7 +276,7 @@ def run(config: Config, *, progress: Progress = quiet) -> Ran:
         planned=planned_now,
         reported=read_report(job.output) if job.has("report") else report(config, progress=progress),
         seconds=round(time.monotonic() - began, 1),
-        peak_memory_gb=_peak_memory_gb(),
+        peak_memory_gb=peak_memory_gb(),
         skipped=skipped,
     )
 
@@ -284,9 +291,3 @@ def _kept(job: Job, step: FindingStep, findings: tuple[Finding, ...], began: flo
     write_findings(path, findings)
     job.done(step, began)
     return found(step, findings, path)
-
-
-def _peak_memory_gb() -> float:
-    """The most memory this process has held, in gigabytes; macOS counts bytes where Linux counts kibibytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(most / (2**30 if sys.platform == "darwin" else 2**20), 2)

@@ -9,7 +9,7 @@ from privacy.events import DiscreteGaussian, DiscreteLaplace, Event, Gaussian, S
 from privacy.plan import Plan
 from privacy.schema import Schema
 from synthhealth.config import Config
-from synthhealth.results import Advice, ChargeLine, Planned, PopulationLine
+from synthhealth.results import Advice, ChargeLine, Forecast, Planned, PopulationLine
 from synthhealth.synthesizer import Synthesizer
 
 PROFILE_AT = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
@@ -26,7 +26,9 @@ def synthetic_size(config: Config, schema: Schema) -> int:
     return schema.cohort_size if config.generator.patients is None else config.generator.patients
 
 
-def planned(config: Config, synthesizer: Synthesizer, population: PopulationLine | None) -> Planned:
+def planned(
+    config: Config, synthesizer: Synthesizer, population: PopulationLine | None, forecast: Forecast | None = None
+) -> Planned:
     """The plan of `synthesizer` as it is shown before a fit.
 
     Privacy: free; reads no rows.
@@ -49,6 +51,7 @@ def planned(config: Config, synthesizer: Synthesizer, population: PopulationLine
         profile=tuple((epsilon, delta_of(plan.events, epsilon)) for epsilon in PROFILE_AT),
         advice=_advice(plan, size),
         population=population,
+        forecast=forecast,
     )
 
 

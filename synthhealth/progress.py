@@ -1,7 +1,8 @@
-"""Shows on stderr how far the work has come and how long it will still take; stdout stays free for results."""
+"""Shows on stderr how far the work has come and how long it will still take, and what memory it took."""
 
 from __future__ import annotations
 
+import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -118,3 +119,9 @@ def duration(seconds: float) -> str:
     if hours > 0:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes > 0 else f"{rest} s"
+
+
+def peak_memory_gb() -> float:
+    """The most memory this process has held, in gigabytes; macOS counts bytes where Linux counts kibibytes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(most / (2**30 if sys.platform == "darwin" else 2**20), 2)

@@ -102,6 +102,21 @@ class Advice(Result):
     why: str
 
 
+class Forecast(Result):
+    """How long fit and sample will take on this machine and in how much memory, from trials on made-up patients.
+
+    `records` a patient are somebody's knowledge, or the schema's cap where `assumed`; `tried` are
+    the numbers of patients of the trials.
+    """
+
+    records: int
+    assumed: bool
+    fit_seconds: float
+    sample_seconds: float
+    memory_gb: float
+    tried: tuple[int, ...]
+
+
 class Planned(Result):
     """What a fit would cost and what it would promise; no row has been read for it."""
 
@@ -120,6 +135,7 @@ class Planned(Result):
     profile: tuple[tuple[float, float], ...]
     advice: tuple[Advice, ...]
     population: PopulationLine | None
+    forecast: Forecast | None = None
 
 
 class Fitted(Result):

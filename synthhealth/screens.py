@@ -20,6 +20,7 @@ from synthhealth.results import (
     Converted,
     FindingLine,
     Fitted,
+    Forecast,
     Found,
     NewKey,
     NoticeLine,
@@ -116,7 +117,19 @@ def _promise(result: Planned) -> Table:
     ]
     if result.population is not None:
         rows.append(("population", _balance(result.population)))
+    if result.forecast is not None:
+        rows.append(("takes", _forecast(result.forecast)))
     return fact_grid(*rows)
+
+
+def _forecast(told: Forecast) -> str:
+    took = f"about {duration(told.fit_seconds)} to fit, {duration(told.sample_seconds)} to sample"
+    if told.assumed:
+        known = f"at {told.records:,} records a patient, the most there can be: --records says how many there are"
+    else:
+        known = f"at {told.records:,} records a patient"
+    tried = " and ".join(f"{count:,}" for count in told.tried)
+    return f"{took}, {told.memory_gb:.1f} GB of memory, {known} (tried on {tried} made-up patients)"
 
 
 def _balance(line: PopulationLine) -> str:

@@ -25,13 +25,20 @@ def plan(
     config: ConfigFile = HERE,
     epsilon: Annotated[float | None, typer.Option(help="Try another epsilon than the config's.")] = None,
     engine: Annotated[EngineName | None, typer.Option(help="Try another engine than the config's.")] = None,
+    time: Annotated[bool, typer.Option("--time", help="Forecast seconds and memory, by trials (a minute).")] = False,
+    records: Annotated[int | None, typer.Option(help="About how many a patient has, for --time.", min=0)] = None,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """What a fit would cost and promise, before any row is read; the data need not exist."""
     from synthhealth import pipeline
     from synthhealth.config import Config
+    from synthhealth.progress import shown
 
-    show(pipeline.plan(Config.load(config).tried_with(epsilon=epsilon, engine=engine)), json=json)
+    tried = Config.load(config).tried_with(epsilon=epsilon, engine=engine)
+    with shown(silent=quiet) as progress:
+        result = pipeline.plan(tried, timed=time, records=records, progress=progress)
+    show(result, json=json)
 
 
 def fit(
