@@ -87,11 +87,19 @@ def forecast(task: Task, *, assumed: bool, progress: Progress = quiet) -> Foreca
     trials = []
     for place, size in enumerate(sizes):
         progress("plan: trials", place, len(sizes))
-        # spawned and not forked: a fork would begin with this process' memory
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as lone:
-            trials.append(lone.submit(tried, task, size).result())
+        trials.append(alone(task, size))
     progress("plan: trials", len(sizes), len(sizes))
     return drawn_out(task, trials, assumed=assumed)
+
+
+def alone(task: Task, patients: int) -> Trial:
+    """One trial in a process of its own.
+
+    Privacy: free; there is no real row.
+    """
+    # spawned and not forked: a fork would begin with this process' memory
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as lone:
+        return lone.submit(tried, task, patients).result()
 
 
 def drawn_out(task: Task, trials: list[Trial], *, assumed: bool) -> Forecast:
