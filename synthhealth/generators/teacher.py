@@ -64,7 +64,7 @@ def learn(gate: Gate, layout: Layout, rng: np.random.Generator) -> Teacher:
     for _ in range(UNCLIPPING_ROUNDS):
         codes, _ = decoder.sample(UNCLIPPING_DREAMS, rng)
         whole = moments.values + lost_to_clipping(score_rows(codes, scores), weights)
-        decoder = fit_decoder(shares, scores, replace(moments, values=whole), rng, masks)
+        decoder = fit_decoder(shares, scores, replace(moments, values=whole), rng, masks, near=decoder)
     teacher = Teacher(
         book=book,
         decoder=decoder,
