@@ -17,7 +17,7 @@ IN_THE_KILL_TABLE := $(foreach test,test_mutants.py::test_a_break_of_a_whole_fit
 	test_privacy_mutants.py::test_a_named_test_notices_the_break,--deselect tests/audit/$(test))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types imports pytest audit bench bench-attacks bench-generator bench-noise look oracle docs clean
+.PHONY: help demo test lint format types imports pytest audit bench bench-attacks bench-generator bench-noise look gallery oracle docs clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -74,6 +74,11 @@ look: $(VENV)/dev.ready ## the report in headless Chromium, light and dark: no r
 	mkdir -p .look && cp tests/browser/* .look && cd .look && npm install --silent --no-fund --no-audit
 	PYTHONPATH=tests $(BIN)/python .look/write_report.py .look/out
 	cd .look && CHROMIUM=$(CHROMIUM) node look.mjs shots out/release/report.html out/internal/report.html
+
+gallery: $(VENV)/dev.ready ## the pictures of the docs, from out/demo and benchmark/benchmark.svg
+	@test -n "$(CHROMIUM)" || { echo "Chromium must be on the PATH; got none; to fix: install it, or make gallery CHROMIUM=/its/path" >&2; exit 2; }
+	mkdir -p .look && cp tests/browser/* .look && cd .look && npm install --silent --no-fund --no-audit
+	CHROMIUM=$(CHROMIUM) $(BIN)/python .look/gallery.py out/demo benchmark/benchmark.svg docs/images
 
 docs: $(VENV)/docs.ready ## the documentation as a site, in site/
 	$(BIN)/mkdocs build --strict

@@ -5,17 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 from bench.cohorts import Bench, deal, icu_bench, nafld_bench
 from bench.engines import below_the_ceiling
 from bench.pace import MINUTES, pace
-from bench.planted import LEAKS, NO_LEAK, flagged, on_release
+from bench.planted import LEAKS, LEARNT_FROM, NO_LEAK, everybody_else, flagged, on_release, overfitted
 
 from evaluation.attacks.suite import SUITE, examine
+from evaluation.exhibit import Exhibit
 from evaluation.finding import Finding, Verdict
 
 BARS = ["planted", "fresh", "engines", "pace"]
+WRITTEN = (3_000, 20_000)
 MOST_FALSE_ALARMS = 1 / 20
 
 
@@ -28,6 +32,7 @@ def main() -> int:
     bars = {
         "planted": lambda: planted(benches, asked.only),
         "fresh": lambda: fresh_patients(benches, asked.seeds),
+        "doses": lambda: overfitted_by_dose(benches, asked.steps),
         "engines": lambda: below_the_ceiling(benches, asked.engines, asked.epsilons),
         "pace": lambda: pace(asked.pace, asked.threads),
     }
@@ -37,13 +42,14 @@ def main() -> int:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("bars", nargs="*", default=BARS, choices=BARS)
+    parser.add_argument("bars", nargs="*", default=BARS, choices=[*BARS, "doses"])
     parser.add_argument("--icu", type=Path, help="folder with the two tables of PhysioNet 2012; left out without it")
     parser.add_argument("--cohorts", nargs="+", default=["nafld", "icu"], choices=["nafld", "icu"])
     parser.add_argument("--engines", nargs="+", default=["vae", "marginal"], choices=["vae", "marginal", "vae-dpsgd"])
     parser.add_argument("--epsilons", nargs="+", type=float, default=[1.0, 3.0, 8.0])
     parser.add_argument("--pace", nargs="+", default=list(MINUTES), choices=list(MINUTES))
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", nargs="+", type=int, default=[300, 1_500, 4_000])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--only", default="", help="planted leaks whose name holds this word")
     return parser.parse_args()
@@ -75,7 +81,8 @@ def planted(benches: list[Bench], only: str) -> bool:
 def attack_by_attack(name: str, told: dict[str, tuple[Finding, ...]]) -> str:
     """A table with a line for each attack and a column for each planted leak."""
     head = f"| {name} | {' | '.join(told)} |\n|---|{'---|' * len(told)}"
-    tests = dict.fromkeys(one.test for findings in told.values() for one in findings if one.headline.value is not None)
+    every = (one for findings in told.values() for one in findings if one.test != "suite")
+    tests = dict.fromkeys(one.test for one in every if one.headline.value is not None)
     lines = [f"| `{test}` | {' | '.join(_cell(findings, test) for findings in told.values())} |" for test in tests]
     return "\n".join([head, *lines])
 
@@ -83,8 +90,25 @@ def attack_by_attack(name: str, told: dict[str, tuple[Finding, ...]]) -> str:
 def _cell(findings: tuple[Finding, ...], test: str) -> str:
     """One attack's headline with its verdict, where it is LEAK, NO POWER or INVALID; empty where there is none."""
     marks = {Verdict.LEAK: "*", Verdict.NO_POWER: " NO POWER", Verdict.INVALID: " INVALID"}
-    values = [f"{one.headline.value:.3f}{marks.get(one.verdict, '')}" for one in findings if one.test == test]
-    return "".join(values)
+    found = [one for one in findings if one.test == test and one.headline.value is not None]
+    return "".join(f"{round(one.headline.value or 0.0, 3) + 0.0:.3f}{marks.get(one.verdict, '')}" for one in found)
+
+
+def overfitted_by_dose(benches: list[Bench], doses: list[int]) -> bool:
+    """The autoencoder without privacy by steps, patients written and the attacker's sample; no bar of its own."""
+    print("| cohort | steps | written | sample | LEAK | strongest, p before correction |\n|---|---|---|---|---|---|")
+    for bench, steps in product(benches, doses):
+        dealt = deal(bench, 0)
+        few = dealt.train.take(np.arange(LEARNT_FROM))
+        model = overfitted(few, 0, steps=steps)
+        for sample, written in product((dealt.reference, everybody_else(dealt)), WRITTEN):
+            exhibit = Exhibit(train=few, holdout=dealt.holdout, reference=sample, synthetic=model.sample(written, 0))
+            findings = [one for one in on_release(exhibit, 0) if one.p_value is not None and one.test != "suite"]
+            best = min(findings, key=lambda one: 1.0 if one.p_value is None else one.p_value)
+            found = ", ".join(flagged(tuple(findings))) or "none"
+            first = f"| {bench.name} | {steps} | {written} | {len(sample)} | {found}"
+            print(f"{first} | {best.test} {best.headline.value:.3f} ({best.p_value:.1g}) |", flush=True)
+    return True
 
 
 def _told(findings: tuple[Finding, ...]) -> str:

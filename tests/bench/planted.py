@@ -21,7 +21,7 @@ from privacy.gate import Gate
 from privacy.ledger import Ledger
 from privacy.plan import Plan
 from synthhealth.generators.dpsgd.unprotected import UnprotectedEngine
-from synthhealth.generators.protocol import quiet
+from synthhealth.generators.protocol import Model, quiet
 
 COPIED_SHARE, NOISE = 0.02, 0.03
 LEARNT_FROM, MANY_STEPS = 3_000, 1_500
@@ -62,7 +62,7 @@ def overfit(deal: Deal, seed: int) -> Exhibit:
     The attacker has a sample of everybody whom it has not learnt from and who is not scored.
     """
     few = deal.train.take(np.arange(LEARNT_FROM))
-    made = overfitted(few, seed, steps=MANY_STEPS)
+    made = overfitted(few, seed, steps=MANY_STEPS).sample(len(few), seed)
     return Exhibit(train=few, holdout=deal.holdout, reference=everybody_else(deal), synthetic=made)
 
 
@@ -72,12 +72,12 @@ def everybody_else(deal: Deal) -> Cohort:
     return joined(joined(deal.reference, deal.fresh), deal.train.take(rest))
 
 
-def overfitted(train: Cohort, seed: int, *, steps: int) -> Cohort:
-    """As many patients as `train` has, from the autoencoder without privacy after `steps`."""
+def overfitted(train: Cohort, seed: int, *, steps: int) -> Model:
+    """The autoencoder without privacy after `steps` on `train`."""
     engine = UnprotectedEngine.of(train.schema, NO_BUDGET, len(train), seed)
     engine = replace(engine, recipe=replace(engine.recipe, steps=steps))
     gate = Gate(train, Ledger(Plan(budget=NO_BUDGET, charges=(), cohort_size=len(train))))
-    return engine.fit(gate, quiet).sample(len(train), seed)
+    return engine.fit(gate, quiet)
 
 
 def labs_redrawn(deal: Deal, seed: int) -> Exhibit:

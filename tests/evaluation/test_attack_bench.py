@@ -74,7 +74,7 @@ def test_what_says_leak_is_listed_by_its_p_value_and_the_suite_left_out():
 
 def test_attack_by_attack_a_line_for_each_and_a_star_for_a_leak():
     copy = (_finding("a", Verdict.LEAK, 1e-9), _finding("b", Verdict.NO_POWER, 1))
-    none = (_finding("b", Verdict.NO_LEAK_DETECTED, 1),)
+    none = (_finding("b", Verdict.NO_LEAK_DETECTED, 1), _finding("suite", Verdict.NO_LEAK_DETECTED, 1))
     assert attack_by_attack("NAFLD", {"copy": copy, "fresh": none}).splitlines() == [
         "| NAFLD | copy | fresh |",
         "|---|---|---|",
