@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from synthhealth.benchmark.answer import FLOOR, MEANINGS, Benchmarked, Line
 from synthhealth.page import fact_grid, headed, ruled_table
 from synthhealth.screens import screen
+
+_ACROSS = 3
 
 
 @screen.register
@@ -16,14 +21,28 @@ def _benchmarked(result: Benchmarked) -> RenderableType:
         ("learnt from", f"{result.train:,} patients; {result.holdout:,} held out; delta {result.delta:g}"),
         ("written to", "\n".join(result.files)),
     )
-    table = ruled_table("figure", *(_title(line) for line in result.lines), numbers=tuple(map(_title, result.lines)))
-    for name in MEANINGS:
-        table.add_row(name, *(_cell(line.figures[name]) for line in result.lines))
-    table.add_section()
-    table.add_row("fit, seconds", *(_cell(line.fit_seconds, digits=1) for line in result.lines))
     meanings = fact_grid(*MEANINGS.items())
     note = "internal: exact figures about real patients stand here; distances run from 0 (alike) to 1"
-    return headed("benchmark", result.cohort, facts, table, meanings, Text(note, style="dim"))
+    return headed("benchmark", result.cohort, facts, *_tables(result.lines), meanings, Text(note, style="dim"))
+
+
+def _tables(lines: tuple[Line, ...]) -> Iterator[Table]:
+    """A table for each epsilon, in pieces that a terminal of 80 columns holds, each beside real patients."""
+    floor = [line for line in lines if line.name == FLOOR]
+    for epsilon in dict.fromkeys(line.epsilon for line in lines if line.name != FLOOR):
+        group = [line for line in lines if line.name != FLOOR and line.epsilon == epsilon]
+        for start in range(0, len(group), _ACROSS):
+            yield _table([*floor, *group[start : start + _ACROSS]])
+
+
+def _table(lines: list[Line]) -> Table:
+    titles = tuple(map(_title, lines))
+    table = ruled_table("figure", *titles, numbers=titles)
+    for name in MEANINGS:
+        table.add_row(name, *(_cell(line.figures[name]) for line in lines))
+    table.add_section()
+    table.add_row("fit, seconds", *(_cell(line.fit_seconds, digits=1) for line in lines))
+    return table
 
 
 def _title(line: Line) -> str:

@@ -36,6 +36,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_scoreboard_has_a_line_for_everybody(shell: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     quick(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "80")
     config, out = lay_out(tmp_path / "project"), tmp_path / "board"
     again = simulate(160, 9)
     write_format(again, tmp_path / "peer", "fhir")
@@ -63,6 +64,15 @@ def test_a_scoreboard_has_a_line_for_everybody(shell: Command, tmp_path: Path, m
     )
     assert told["train"] + told["holdout"] == 240
     assert told["lines"][2]["patients"] == told["train"]
+    heads = [line.split() for line in answer.out.splitlines() if line.strip().startswith("figure ")]
+    assert heads == [
+        ["figure", "real", "patients", *words]
+        for words in (
+            ["peer", "vae-nonprivate", "UNSAFE"],
+            ["independent", "1", "marginal", "1"],
+            ["independent", "5", "marginal", "5"],
+        )
+    ]
     flat = " ".join(answer.out.split())
     assert "UNSAFE" in flat
     assert "internal: exact figures about real patients" in flat
