@@ -39,8 +39,6 @@ def ceiling_figure(promise: Promise, attacks: tuple[AttackRow, ...]) -> Markup:
         text(x.at(-2.05), y.at(math.log10(tpr_ceiling(profile, 10**-2.05))) - 12, "ceiling", anchor="end", bold=True),
         text(x.at(-0.9), y.at(-0.9) + 30, "coin toss", colour="muted"),
         text(_RIGHT - 4, bottom - 12, "bars: attacks that were run", anchor="end", colour="warm", bold=True),
-        text(_RIGHT, bottom + 38, "strangers wrongly accused (FPR)", anchor="end", colour="muted"),
-        text(_LEFT - 48, 12, "members caught (TPR)", colour="muted"),
     ]
     said = ", ".join(f"{tpr_ceiling(profile, f):.1%} at {f:.1%}" for f in (0.001, 0.01, 0.1))
     title = "Ceiling of all attackers and what the attacks reached"
@@ -145,7 +143,10 @@ def _measured(attacks: tuple[AttackRow, ...], x: Scale, y: Scale) -> list[str]:
 
 
 def _percent_axes(x: Scale, y: Scale, top: float, bottom: float) -> str:
-    parts = []
+    parts = [
+        text(_RIGHT, bottom + 38, "strangers wrongly accused (FPR)", anchor="end", colour="muted"),
+        text(_LEFT - 48, 12, "members caught (TPR)", colour="muted"),
+    ]
     for power, label in ((-3, "0.1 %"), (-2, "1 %"), (-1, "10 %"), (0, "100 %")):
         parts.append(line(_LEFT, y.at(power), _RIGHT, y.at(power)))
         parts.append(line(x.at(power), top, x.at(power), bottom))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from evaluation.finding import Curve, Family, Finding, Interval
-from synthhealth.report.svg import WIDTH, Scale, box, figure, line, path, text
+from synthhealth.report.svg import WIDE, WIDTH, Scale, box, figure, line, path, text
 
 _LEFT, _RIGHT = 24, WIDTH - 16
 _TOP, _BOTTOM = 74.0, 236.0
-_NAME = 300
-_LONGEST = 44
+_NAME = 420
+_LONGEST = 64
 _RISKS = (Family.COPIES, Family.SINGLING_OUT, Family.LINKABILITY, Family.INFERENCE)
 _STYLES = (
     ("distance, train", "members to their closest synthetic patient", "warm", ""),
@@ -59,14 +59,16 @@ def risk_figure(findings: tuple[Finding, ...]) -> Markup | None:
         return None
     low = min(0.0, *(interval.low for *_, interval in rows))
     high = max(0.1, *(interval.high for *_, interval in rows))
-    x = Scale(low=low, high=high, start=_NAME + 10, end=_RIGHT - 44)
+    x = Scale(low=low, high=high, start=_NAME + 10, end=WIDE - 60)
     bottom = 14.0 + 24 * len(rows)
     parts = [line(x.at(0.0), 6, x.at(0.0), bottom, colour="muted", dash="4 3")]
     for place, (title, value, interval) in enumerate(rows):
         parts += _risk(title, value, interval, x, 10.0 + 24 * place)
     parts.append(text(x.at(0.0), bottom + 16, "0: no more than of strangers", anchor="middle", colour="muted", size=12))
     said = "; ".join(f"{title} {value:.3f} ({span.low:.3f} to {span.high:.3f})" for title, value, span in rows)
-    return figure("fig-risk", height=bottom + 26, title="Risks with their intervals", description=said, parts=parts)
+    return figure(
+        "fig-risk", height=bottom + 26, title="Risks with their intervals", description=said, parts=parts, width=WIDE
+    )
 
 
 def _risk(title: str, value: float, interval: Interval, x: Scale, y: float) -> list[str]:
@@ -76,7 +78,7 @@ def _risk(title: str, value: float, interval: Interval, x: Scale, y: float) -> l
         text(_NAME, y + 12, name, anchor="end", size=12),
         box(start, y + 3, max(1.0, end - start), 12, fill="soft"),
         line(x.at(interval.low), y + 9, x.at(interval.high), y + 9, colour="warm", width=3),
-        text(_RIGHT, y + 13, f"{value:.3f}".replace("-", "\u2212"), anchor="end", size=12),
+        text(WIDE - 8, y + 13, f"{round(value, 3) + 0.0:.3f}".replace("-", "\u2212"), anchor="end", size=12),
     ]
 
 

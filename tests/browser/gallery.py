@@ -21,11 +21,11 @@ from synthhealth.screens import screen
 
 COLOURS, MOST_BYTES = 128, 250_000
 PARTS = (
-    ("report", "out/release/report.html", "body", 1240),
-    ("internal", "out/internal/report.html", "body", 1240),
-    ("attacks", "out/internal/report.html", "#attacks", 1160),
-    ("curves", "out/internal/report.html", "figure:has(#fig-roc-title)", 1300),
-    ("dashboard", "out/internal/report.html", "#quality", 2300),
+    ("report", "release/report.html", "body", 1240),
+    ("internal", "internal/report.html", "body", 1240),
+    ("attacks", "internal/report.html", "#attacks", 1255),
+    ("curves", "internal/report.html", "figure:has(#fig-roc-title)", 1030),
+    ("dashboard", "internal/report.html", "#quality", 1975),
 )
 
 

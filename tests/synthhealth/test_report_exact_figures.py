@@ -43,6 +43,8 @@ def test_risks_are_drawn_with_intervals_and_zero():
     assert drawn is not None
     assert "Linked &lt;together&gt;" in drawn
     assert "0.200 (0.100 to 0.300)" in drawn
+    nothing = estimate("residual risk", -0.1, -0.0001, 0.1)
+    assert ">0.000</text>" in str(risk_figure((attack(Family.COPIES, "copied", nothing, verdict=Verdict.LEAK),)))
     assert "broken" not in drawn
     bars = re.findall(r'<line x1="([\d.]+)" y1="[\d.]+" x2="([\d.]+)" y2="[\d.]+" class="s-warm"', drawn)
     assert len(bars) == 2
