@@ -21,8 +21,7 @@ from synthhealth.artifact import Artifact, load, save
 from synthhealth.block_sampling import sample_blocks
 from synthhealth.conditions import Condition, check_conditions, joined, sample_where
 from synthhealth.engines import make_engine, restore_model
-from synthhealth.generators.fitted import Fitted
-from synthhealth.generators.given import sample_given
+from synthhealth.generators.given import Conditional, sample_given
 from synthhealth.generators.protocol import EngineName, Model, Progress, quiet
 from synthhealth.mixes import Mix, Stratum, shuffled, strata
 
@@ -169,7 +168,7 @@ class Synthesizer:
         if len(part.where) == 0:
             return sample_blocks(model, part.count, seed)
         check_conditions(self.schema, part.where)
-        if not isinstance(model, Fitted):
+        if not isinstance(model, Conditional):
             return sample_where(model.sample, part.where, schema=self.schema, n=part.count, seed=seed)
         given = sample_given(model, part.where, n=part.count, seed=seed)
         self._warn_if_small(part.where, given.share)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -20,7 +21,7 @@ from synthhealth.generators.events.gaps import GapHead
 from synthhealth.generators.events.panels import PanelHead
 from synthhealth.generators.events.values import ValueHead
 from synthhealth.generators.protocol import ModelState
-from synthhealth.generators.table.decoder import Decoder
+from synthhealth.generators.table.decoder import Decoder, Wanted
 from synthhealth.generators.table.features import Scores
 from synthhealth.generators.table.masks import Masks
 
@@ -52,6 +53,31 @@ class Fitted:
         latent = rng.normal(size=(len(codes), self.heads.panels.loading.shape[1]))
         sketch = self.book.sketch(codes, latent, self.book.last_step(patients), rng)
         return self.book.cohort(patients, dream(sketch, self.heads, rng), rng)
+
+    def attributes(
+        self, n: int, rng: np.random.Generator, wanted: Mapping[int, Wanted], hints: Mapping[int, NDArray[np.float64]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Levels [n, k] as far as evidence goes, and log weights [n] under it; nothing stands behind them, [n, 0].
+
+        Privacy: free; reads no real rows.
+        """
+        rows, log_weight = self.decoder.head(max(wanted) + 1).sample(n, rng, allowed=wanted, hints=hints)
+        return rows, log_weight, np.zeros((n, 0))
+
+    def completed(
+        self,
+        rows: NDArray[np.int64],
+        behind: NDArray[np.float64],
+        places: Mapping[str, NDArray[np.float64]],
+        rng: np.random.Generator,
+    ) -> Cohort:
+        """The cohort that begins with these levels [n, k], all else drawn given them.
+
+        Privacy: free; reads no real rows.
+        """
+        _ = behind
+        codes, _ = self.decoder.sample(len(rows), rng, prefix=rows)
+        return self.with_records(codes, self.book.patients(codes, rng, places=places), rng)
 
     def state(self) -> ModelState:
         """The model as arrays and text.

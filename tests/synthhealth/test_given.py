@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from learnt_parts import book_of
@@ -15,9 +16,13 @@ from scipy.stats import chi2, ks_2samp
 
 from privacy.budget import Budget
 from privacy.errors import ConfigError
+from privacy.randomness import public
 from privacy.schema import Schema
 from synthhealth.artifact import Artifact
 from synthhealth.conditions import Condition, meets
+from synthhealth.generators.dpsgd.ground import Ground
+from synthhealth.generators.dpsgd.model import Autoencoder
+from synthhealth.generators.dpsgd.network import Network
 from synthhealth.generators.fitted import Fitted
 from synthhealth.generators.given import Evidence, sample_given
 from synthhealth.generators.table.decoder import Decoder
@@ -100,6 +105,8 @@ CONDITIONS: tuple[Mapping[str, Condition], ...] = (
     {"height": 170},
     {"bmi": (20.0, 22.0), "sex": "F"},
     {"second": (10.0, 20.0)},
+    {"first": (30.0, 40.0), "second": (35.0, 60.0), "age": (40.0, 60.0)},
+    {"bmi": (20.0, 28.0), "weight": (60.0, 80.0), "height": (160.0, 170.0)},
 )
 EACH = pytest.mark.parametrize("where", CONDITIONS, ids="-".join)
 
@@ -129,6 +136,33 @@ def test_the_rest_of_a_patient_follows_the_conditional_law(where: Mapping[str, C
         assert ks_2samp(mine, theirs).pvalue > 1e-5, name
 
 
+@cache
+def autoencoder() -> Autoencoder:
+    """A network with large weights on the drawn bins and shares, as if it had been trained."""
+    shares = tuple(np.exp(bias) for bias in MODEL.decoder.bias)
+    ground = Ground.again(MODEL.book, shares, np.zeros(0))
+    network = Network(ground, public(0, "given"))
+    rng = np.random.default_rng(0)
+    with torch.no_grad():
+        for weight in network.row.parameters():
+            weight.copy_(torch.from_numpy(rng.normal(scale=0.25, size=tuple(weight.shape))))
+    return Autoencoder(ground=ground, network=network)
+
+
+@pytest.mark.parametrize("where", [CONDITIONS[1], CONDITIONS[5]], ids="-".join)
+def test_the_autoencoder_follows_its_own_conditional_law(where: Mapping[str, Condition]) -> None:
+    everybody = autoencoder().sample(40_000, 1)
+    right = everybody.take(np.flatnonzero(meets(everybody, where)))
+    found = sample_given(autoencoder(), where, n=2_000, seed=2)
+    assert len(found.cohort) == 2_000
+    assert meets(found.cohort, where).all()
+    assert found.share == pytest.approx(len(right) / len(everybody), rel=0.15)
+    for name in ("age", "height", "weight", "second"):
+        mine, theirs = (cohort.numbers(name)[~np.isnan(cohort.numbers(name))] for cohort in (found.cohort, right))
+        assert ks_2samp(mine, theirs).pvalue > 1e-5, name
+    assert ks_2samp(found.cohort.numbers("weight"), everybody.numbers("weight")).pvalue < 1e-5
+
+
 def test_the_law_of_another_model_is_told_apart() -> None:
     """The comparison above has teeth: the same condition under another model does not pass."""
     found = sample_given(fitted(seed=7), {"sex": "F"}, n=4_000, seed=5).cohort
@@ -151,7 +185,7 @@ def test_any_range_is_kept(low: float, width: float, seed: int) -> None:
 
 def test_what_a_bin_holds_of_a_range_is_what_it_draws() -> None:
     where: Mapping[str, Condition] = {"weight": (70.3, 71.9)}
-    evidence = Evidence.of(MODEL, where)
+    evidence = Evidence.of(MODEL.book, where)
     bins = MODEL.book.attributes[4]
     assert bins is not None
     assert float(evidence.allowed[4] @ bins.mass) == pytest.approx(

@@ -46,11 +46,29 @@ def imagined(
     drawn, scores = network.row.sample(hidden, rng)
     codes = drawn.numpy()
     patients = book.patients(codes, rng)
+    return codes, patients, draws_of(network, ground, codes, patients, hidden=hidden, scores=scores, rng=rng)
+
+
+@torch.no_grad()
+def draws_of(
+    network: Network,
+    ground: Ground,
+    codes: Places,
+    patients: pd.DataFrame,
+    *,
+    hidden: torch.Tensor,
+    scores: torch.Tensor,
+    rng: np.random.Generator,
+) -> Dream | None:
+    """The draws of patients with rows of levels [n, C], `hidden` [n, hidden] and `scores` [n, S]; None without tests.
+
+    Privacy: free; post-processing.
+    """
     if network.events is None:
-        return codes, patients, None
-    sketch = book.sketch(codes, np.zeros((n, 0)), book.last_step(patients), rng)
-    told = network.events.of_patient(hidden, scores)
-    return codes, patients, dreamt(network.events, ground, sketch, told, rng)
+        return None
+    book = ground.book
+    sketch = book.sketch(codes, np.zeros((len(codes), 0)), book.last_step(patients), rng)
+    return dreamt(network.events, ground, sketch, network.events.of_patient(hidden, scores), rng)
 
 
 @torch.no_grad()

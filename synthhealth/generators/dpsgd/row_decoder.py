@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from synthhealth.generators.dpsgd.batch import Batch
 from synthhealth.generators.dpsgd.ground import Ground
 from synthhealth.generators.dpsgd.layers import fixed, linear
 from synthhealth.generators.dpsgd.masked import MaskedLinear
+from synthhealth.generators.table.decoder import Wanted, evidence, under
+from synthhealth.generators.table.masks import Masks
+
+Floats = NDArray[np.float64]
 
 
 class RowDecoder(nn.Module):
@@ -19,6 +26,7 @@ class RowDecoder(nn.Module):
         super().__init__()
         self.cuts = ground.score_cuts
         self.level_cuts = np.cumsum([0, *(len(share) for share in ground.shares)])
+        self.masks = Masks.of(ground.book.layout.schema, ground.book.columns)
         self.base = fixed(np.log(np.concatenate(ground.shares)))
         self.tables = [torch.from_numpy(score.table) for score in ground.scores]
         owner = torch.from_numpy(np.repeat(np.arange(len(self.tables)), np.diff(self.cuts)))
@@ -45,17 +53,43 @@ class RowDecoder(nn.Module):
 
     def sample(self, hidden: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows of levels [n, C] and their scores [n, S], one column after the other."""
-        n = len(hidden)
+        codes, scores, _ = self.under(hidden, rng, {})
+        return torch.from_numpy(codes), scores
+
+    def under(
+        self,
+        hidden: torch.Tensor,
+        rng: np.random.Generator,
+        wanted: Mapping[int, Wanted],
+        *,
+        hints: Mapping[int, Floats] | None = None,
+        columns: int | None = None,
+        prefix: NDArray[np.int64] | None = None,
+    ) -> tuple[NDArray[np.int64], torch.Tensor, Floats]:
+        """Rows of levels [n, columns], scores [n, S] and log weights [n] under evidence (see `Decoder.sample`).
+
+        `prefix` [n, fixed] gives the first columns.
+        """
+        n, fixed = len(hidden), 0 if prefix is None else prefix.shape[1]
         scores = torch.zeros(n, int(self.cuts[-1]), dtype=hidden.dtype)
         given = self.latent(hidden)
-        codes = []
-        for j, table in enumerate(self.tables):
+        codes, log_weight = np.zeros((n, len(self.tables[:columns])), dtype=np.int64), np.zeros(n)
+        for j, table in enumerate(self.tables[:columns]):
             mine = slice(int(self.cuts[j]), int(self.cuts[j + 1]))
-            weights = given[:, mine] + scores @ (self.earlier.weight * self.earlier.mask)[mine].T
-            drawn = drawn_level(self.base_of(j) + weights @ table.T, rng)
-            scores[:, mine] = table[drawn]
-            codes.append(drawn)
-        return torch.stack(codes, dim=1), scores
+            if prefix is not None and j < fixed:
+                codes[:, j] = prefix[:, j]
+            else:
+                weights = given[:, mine] + scores @ (self.earlier.weight * self.earlier.mask)[mine].T
+                logits = self.base_of(j) + weights @ table.T + torch.as_tensor(self.masks.closed(j, codes))
+                share = evidence(j, codes, wanted, hints)
+                if share is not None:
+                    chances, told = under(torch.softmax(logits, dim=1).numpy(), share)
+                    logits, log_weight = torch.log(torch.from_numpy(chances)), log_weight + told
+                codes[:, j] = drawn_level(logits, rng).numpy()
+                if hints is not None and j in hints:
+                    log_weight = log_weight - np.log(hints[j])[codes[:, j]]
+            scores[:, mine] = table[torch.from_numpy(codes[:, j])]
+        return codes, scores, log_weight
 
 
 def drawn_level(logits: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:

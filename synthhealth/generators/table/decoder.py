@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,8 @@ from synthhealth.generators.table.features import Scores
 from synthhealth.generators.table.masks import OPEN, Masks
 
 Floats = NDArray[np.float64]
+Wanted = Floats | Callable[[NDArray[np.int64]], Floats]
+"""The share [levels] of each level of a column that is wanted, or what gives it row by row from the rows before it."""
 MAX_PARENT_SCORES = 128
 DREAMS = 8_000
 NEWTON_STEPS = 12
@@ -38,15 +40,18 @@ class Decoder:
         n: int,
         rng: np.random.Generator,
         *,
-        allowed: Mapping[int, Floats] | None = None,
+        allowed: Mapping[int, Wanted] | None = None,
+        hints: Mapping[int, Floats] | None = None,
         prefix: NDArray[np.int64] | None = None,
     ) -> tuple[NDArray[np.int64], Floats]:
         """`n` rows of levels [n, columns], and the log weight [n] of each under evidence.
 
         `allowed` maps a column to the share [levels] of each of its levels that is wanted: 0, 1, or
-        part of a bin. Rows drawn under evidence follow the conditional law once resampled by
-        exp(log weight), the closer the more are drawn (likelihood weighting, Fung and Chang 1990);
-        without evidence all weights are 0. `prefix` [n, fixed] gives the first columns.
+        part of a bin; or to a function that gives it [n, levels] from the rows drawn so far. Rows drawn
+        under evidence follow the conditional law once resampled by exp(log weight), the closer the
+        more are drawn (likelihood weighting, Fung and Chang 1990); without evidence all weights
+        are 0. `hints` [levels], above 0, draw some levels of a column more often, and weights make up
+        for it. `prefix` [n, fixed] gives the first columns.
 
         Privacy: free; post-processing.
         """
@@ -62,13 +67,13 @@ class Decoder:
                 continue
             logits = self.bias[j] + (context[:, :start] @ self.weight[j]) @ score.table.T
             chances = _softmax(logits + self.masks.closed(j, rows))
-            if allowed is not None and j in allowed:
-                # evidence that has no chance at all weighs nothing
-                chances = chances * allowed[j]
-                mass = chances.sum(axis=1)
-                log_weight += np.log(mass, out=np.full(n, -np.inf), where=mass > 0)
-                chances[mass == 0] = allowed[j]
+            share = evidence(j, rows, allowed, hints)
+            if share is not None:
+                chances, told = under(chances, share)
+                log_weight += told
             rows[:, j] = _draw(chances, rng)
+            if hints is not None and j in hints:
+                log_weight -= np.log(hints[j])[rows[:, j]]
             context[:, start : start + score.count] = score.table[rows[:, j]]
             start += score.count
         return rows, log_weight
@@ -218,6 +223,30 @@ def _newton(
     slope = np.concatenate([slope_b, slope_w.ravel()])
     step = -np.linalg.solve(hessian, slope)
     return step[:levels], step[levels:].reshape(w.shape), float(-(slope @ step))
+
+
+def evidence(
+    j: int, rows: NDArray[np.int64], allowed: Mapping[int, Wanted] | None, hints: Mapping[int, Floats] | None
+) -> Floats | None:
+    """What the chances of column `j` are multiplied with, [levels] or [n, levels]; None without evidence and hint."""
+    wanted = None if allowed is None else allowed.get(j)
+    share = wanted(rows) if callable(wanted) else wanted
+    hint = None if hints is None else hints.get(j)
+    if hint is None:
+        return share
+    return hint if share is None else share * hint
+
+
+def under(chances: Floats, share: Floats) -> tuple[Floats, Floats]:
+    """`chances` [n, levels] times the `share` of each level that is wanted, and the log weight [n] of that evidence.
+
+    A row in which the evidence has no chance at all weighs nothing, and takes any level that is wanted.
+    """
+    product = chances * share
+    mass = product.sum(axis=1)
+    dead = mass == 0
+    product[dead] = np.broadcast_to(share, chances.shape)[dead]
+    return product, np.log(mass, out=np.full(len(mass), -np.inf), where=~dead)
 
 
 def _softmax(logits: Floats) -> Floats:
