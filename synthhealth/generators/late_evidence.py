@@ -19,7 +19,7 @@ Levels = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Places = tuple[Floats, Floats]
 POINTS, MOVES = 6, 4
-TRIALS, LEAST_HINT = 100, 0.1
+TRIALS, LEAST_HINT = 100, 0.03
 ROWS_AT_ONCE = 200
 
 
