@@ -22,7 +22,7 @@ from synthhealth.screens import screen
 COLOURS, MOST_BYTES = 128, 250_000
 PARTS = (
     ("report", "release/report.html", "body", 1240),
-    ("internal", "internal/report.html", "body", 1240),
+    ("internal", "internal/report.html", "body", 560),
     ("attacks", "internal/report.html", "#attacks", 1255),
     ("curves", "internal/report.html", "figure:has(#fig-roc-title)", 1030),
     ("dashboard", "internal/report.html", "#quality", 1975),
