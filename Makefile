@@ -48,7 +48,7 @@ audit: $(VENV)/dev.ready ## the long checks of the privacy promise: deliberate b
 	PYTHONPATH=tests $(BIN)/python -m audit.kill_table
 	$(BIN)/python -m pytest -m slow tests $(IN_THE_KILL_TABLE)
 
-bench: $(VENV)/dev.ready ## ratios side by side, written to docs/benchmarks.md (ARGS names sections)
+bench: $(VENV)/dev.ready ## ratios side by side, written to docs/benchmarks.md (ARGS names sections; ICU=folder)
 	PYTHONPATH=tests $(BIN)/python -m bench.page $(ARGS)
 
 bench-attacks: $(VENV)/dev.ready ## planted leaks and fresh patients before the attack suite; ICU=folder adds PhysioNet 2012

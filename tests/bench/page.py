@@ -7,19 +7,20 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import files, growth, knn, steps
+from bench import files, forecasts, growth, knn, steps
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 ABOUT = """# Benchmarks
 
 Written by `make bench`; `make bench ARGS="steps"` measures one section again and leaves the others. Every table is one
 run in one process, its ways in turn, medians of the rounds; ratios travel from machine to machine, seconds do not.
-These were taken on two cores that had other work to do as well. All patients are simulated.
+These were taken on two cores that had other work to do as well. Patients are simulated where nothing else is said.
 """
 SECTIONS: dict[str, tuple[str, Callable[[], str]]] = {
     "steps": ("A private step", steps.section),
     "engines": ("Engines", growth.engines),
     "growth": ("Growth", growth.section),
+    "forecasts": ("Forecasts", forecasts.section),
     "files": ("Files", files.section),
     "knn": ("Nearest neighbours", knn.section),
 }

@@ -17,7 +17,7 @@ from tiny_project import CONFIG, lay_out
 from privacy.budget import Budget
 from privacy.schema import Schema
 from synthhealth import forecast as module
-from synthhealth.forecast import MOST_TRIED, Task, Trial, drawn_out, forecast, made_up, tried
+from synthhealth.forecast import HARDER, MOST_TRIED, Task, Trial, drawn_out, forecast, made_up, tried
 from synthhealth.generators.simulator import simulated_schema
 
 TASK = Task(
@@ -39,7 +39,7 @@ def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 def test_two_trials_are_drawn_out_in_a_line() -> None:
     told = drawn_out(TASK, [SMALL, LARGE], assumed=False)
-    assert told.fit_seconds == pytest.approx(18 + 91_000 * 8 / 8_000)
+    assert told.fit_seconds == pytest.approx(HARDER * (18 + 91_000 * 8 / 8_000))
     assert told.sample_seconds == pytest.approx(2.0 * 100_000 / 9_000, abs=0.1)
     assert told.tried == (1_000, 9_000)
 
@@ -94,8 +94,8 @@ def test_the_plan_tells_time_only_when_asked(shell: Command, tmp_path: Path, mon
     path = lay_out(tmp_path, config=CONFIG)
     assert json.loads(shell("plan", "--config", path, "--json").out)["forecast"] is None
     told = json.loads(shell("plan", "--config", path, "--json", "--time", "--records", "20").out)["forecast"]
-    assert (told["records"], told["assumed"], told["fit_seconds"]) == (20, False, 10.0)
+    assert (told["records"], told["assumed"], told["fit_seconds"]) == (20, False, 12.0)
     answer = shell("plan", "--config", path, "--time")
-    assert "about 10 s to fit" in " ".join(answer.out.split())
+    assert "about 12 s to fit" in " ".join(answer.out.split())
     assert "--records says" in " ".join(answer.out.split())
     assert "trials" in answer.err
