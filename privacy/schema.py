@@ -183,7 +183,10 @@ class Schema(Part):
             )
 
     def _check_window(self, problems: Problems) -> None:
-        for end in self.privacy_unit.window:
+        for key in ("max_records", "window"):
+            if self.tests and key not in self.privacy_unit.model_fields_set:
+                problems.add(("privacy_unit",), f"the key {key} is missing; it must be given where there are tests")
+        for end in self.privacy_unit.window if "window" in self.privacy_unit.model_fields_set else ():
             if not math.isclose(self.times.cut(np.array(end)).item(), end):
                 problems.add(
                     ("privacy_unit", "window"),

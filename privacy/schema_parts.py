@@ -226,12 +226,13 @@ class PrivacyUnit(Part):
     """What one neighbour is: a patient, with all rows in all tables.
 
     `max_records` caps the lab records a patient contributes; records outside `window`
-    (start included, end excluded, in the schema's time unit) are left out.
+    (start included, end excluded, in the schema's time unit) are left out. Both must be given
+    where the schema names tests.
     """
 
     key: str = Field(default="patient_id", min_length=1)
-    max_records: int = Field(ge=1, le=100_000)
-    window: tuple[float, float]
+    max_records: int = Field(default=1, ge=1, le=100_000)
+    window: tuple[float, float] = (0.0, 1.0)
 
     @model_validator(mode="after")
     def _window(self) -> PrivacyUnit:

@@ -68,6 +68,16 @@ def test_a_good_schema_says_what_it_holds():
     assert schema.privacy_unit.key == "patient_id"
 
 
+def test_a_table_without_tests_needs_neither_cap_nor_window():
+    alone = (
+        changed("max_records = 10\nwindow = [0, 48]\n", "")
+        .split("[tests.K]")[0]
+        .replace('end_of_followup = "stay"', "")
+    )
+    assert Schema.parse(alone).tests == {}
+    assert Schema.parse("time_precision = 24\n" + alone).privacy_unit.max_records == 1
+
+
 # (what is written instead, the line to point at, what to say)
 MISTAKES = {
     "misspelled key": (
