@@ -28,10 +28,12 @@ def blocks_of(cohort: Cohort, rows: NDArray[np.int64], size: int = PATIENTS_A_BL
     """
     if size < 1:
         raise ValueError(f"a block must hold at least 1 patient; got {size}")
+    owner = cohort.records.owner
     for start in range(0, len(rows), size):
         mine = rows[start : start + size]
         first, stop = int(mine[0]), int(mine[-1]) + 1
-        place = np.searchsorted(cohort.records.owner, (first, stop))
+        # bounds of the owners' own type: for any other, numpy would copy all owners for each block
+        place = np.searchsorted(owner, np.array((first, stop), dtype=owner.dtype))
         block = _rows(cohort, first, stop, slice(int(place[0]), int(place[1])))
         yield block if len(block) == len(mine) else block.take(mine - first)
 
