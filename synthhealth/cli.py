@@ -29,6 +29,7 @@ PANELS = {
         steps.attack,
         steps.report,
         exchange.convert,
+        exchange.simulate,
     ),
     "Account and proof": (
         account.ledger,

@@ -17,6 +17,7 @@ EXAMPLES: Mapping[str, str] = {
     "quality": "synthhealth quality --config synthhealth.toml",
     "report": "synthhealth report",
     "convert": "synthhealth convert --from out/release --to out/fhir --format fhir --validate",
+    "simulate": "synthhealth simulate --scenario sepsis --patients 1000 --to sepsis",
     "ledger": "synthhealth ledger --config synthhealth.toml",
     "audit": "synthhealth audit --canaries 2000",
     "benchmark": "synthhealth benchmark --cohort nafld --epsilon 1 --epsilon 3 --synthetic ctgan=out/ctgan",

@@ -65,6 +65,19 @@ class Converted(Result):
     notices: tuple[NoticeLine, ...]
 
 
+class Simulated(Result):
+    """What `simulate` wrote; `seeded_by` is the folder of the model that gave ages, sexes and draws, None without one.
+
+    Privacy: free; there is no real data.
+    """
+
+    scenario: str
+    patients: int
+    records: int
+    seeded_by: str | None
+    files: tuple[str, ...]
+
+
 class ChargeLine(Result):
     """One look at real rows: what it reads, how it is paid for, its own epsilon and its rough share of the whole.
 

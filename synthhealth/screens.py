@@ -31,6 +31,7 @@ from synthhealth.results import (
     Result,
     Sampled,
     Signature,
+    Simulated,
     Started,
     Verified,
 )
@@ -97,6 +98,17 @@ def _converted(result: Converted) -> RenderableType:
     if result.valid is not None:
         rows.append(("checked", f"{result.valid:,}, all valid by the published models"))
     return headed("convert", result.form, fact_grid(*rows), _met(result.notices))
+
+
+@screen.register
+def _simulated(result: Simulated) -> RenderableType:
+    rows: list[tuple[str, str | Text]] = [
+        ("patients", f"{result.patients:,}"),
+        ("lab records", f"{result.records:,}"),
+        ("seeded by", "nothing: the scenario's own figures" if result.seeded_by is None else result.seeded_by),
+        ("files", "\n".join(result.files)),
+    ]
+    return headed("simulate", f"{result.scenario}; no real data", fact_grid(*rows))
 
 
 @screen.register

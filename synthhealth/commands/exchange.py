@@ -1,4 +1,4 @@
-"""Other formats, and other generators: convert and benchmark."""
+"""Other formats, simulated patients, and other generators: convert, simulate and benchmark."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from synthhealth.commands.options import HERE, CohortName, ConfigFile, Json, Quiet, show
 
 FormatName = Literal["csv", "parquet", "fhir", "omop", "meds"]
+Scenario = Literal["hospital", "sepsis", "acute-kidney-injury", "diabetes", "anaemia"]
 
 
 def convert(
@@ -45,6 +46,24 @@ def convert(
         ),
         json=json,
     )
+
+
+def simulate(
+    *,
+    to: Annotated[Path, typer.Option(help="A new folder.")],
+    scenario: Annotated[Scenario, typer.Option(help="What befalls the patients; hospital: mixed stays.")] = "hospital",
+    patients: Annotated[int, typer.Option(min=1, help="How many.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same patients.")] = 0,
+    seeded_by: Annotated[
+        Path | None, typer.Option(help="A fitted model's folder: it gives ages, sexes, wards and numbers of draws.")
+    ] = None,
+    form: Annotated[FormatName, typer.Option("--format", help="What to write.")] = "csv",
+    json: Json = False,
+) -> None:
+    """Patients by rules, with the truth about each of them; reads no data at all, costs nothing."""
+    from synthhealth.simulating import simulate as simulate_patients
+
+    show(simulate_patients(scenario, patients, to, form, seed=seed, seeded_by=seeded_by), json=json)
 
 
 def benchmark(

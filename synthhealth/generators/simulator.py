@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from privacy.cohort import Cohort, Records
 from privacy.patient_frame import patient_frame
@@ -39,7 +40,7 @@ class _People:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Draws:
+class BloodDraws:
     """Blood draws [m] by patient and time: whose, when (hours), and whether it is the patient's first."""
 
     owner: Places
@@ -84,18 +85,14 @@ def simulate(n: int, seed: int, *, cohort_size: int = 5000) -> Cohort:
     return Cohort(schema=schema, patients=patient_frame(schema, ids, cells), records=records)
 
 
-def _chance(log_odds: Floats) -> Floats:
-    return 1.0 / (1.0 + np.exp(-log_odds))
-
-
 def _people(n: int, chance: np.random.Generator) -> _People:
     ward = chance.choice(len(_WARDS), size=n, p=_WARD_SHARES)
     age = np.clip(np.rint(chance.normal(_WARD_AGE[ward], 16.0)), 18, 100)
     decades = (age - 60) / 10
-    chronic = chance.random(n) < _chance(-2.4 + 0.45 * decades)
+    chronic = chance.random(n) < expit(-2.4 + 0.45 * decades)
     illness = _WARD_ILLNESS[ward] + 0.15 * decades + 0.5 * chronic + chance.normal(0, 0.9, n)
     constant, slope, by_age = truth.DEATH
-    died = chance.random(n) < _chance(constant + slope * illness + by_age * decades)
+    died = chance.random(n) < expit(constant + slope * illness + by_age * decades)
     stay = np.exp(np.log(80.0) + 0.25 * illness - 0.3 * died + chance.normal(0, 0.7, n))
     return _People(
         age=age,
@@ -115,14 +112,14 @@ def _cells(people: _People, chance: np.random.Generator) -> dict[str, NDArray[np
     height = np.where(people.woman, chance.normal(164, 6.8, n), chance.normal(177, 7.4, n)) - 0.05 * (people.age - 50)
     bmi = np.maximum(np.exp(chance.normal(np.log(27.0) - 0.02 * np.abs(people.age - 55) / 10, 0.19, n)), 14.0)
     weight = bmi * (height / 100) ** 2
-    smoked = chance.random(n) < _chance(-0.2 - 0.5 * people.woman + 0.1 * (people.ward == _WARDS.index("Cardiac")))
-    quit_it = chance.random(n) < _chance(0.08 * (people.age - 52))
-    unknown = chance.random(n) < _chance(-2.2 + 0.4 * people.illness)
+    smoked = chance.random(n) < expit(-0.2 - 0.5 * people.woman + 0.1 * (people.ward == _WARDS.index("Cardiac")))
+    quit_it = chance.random(n) < expit(0.08 * (people.age - 52))
+    unknown = chance.random(n) < expit(-2.2 + 0.4 * people.illness)
     return {
         "age": people.age,
         "sex": (~people.woman).astype(np.int64),
-        "height": np.where(chance.random(n) < _chance(-1.6 + 0.5 * people.illness), np.nan, height),
-        "weight": np.where(chance.random(n) < _chance(-2.3 + 0.3 * people.illness), np.nan, weight),
+        "height": np.where(chance.random(n) < expit(-1.6 + 0.5 * people.illness), np.nan, height),
+        "weight": np.where(chance.random(n) < expit(-2.3 + 0.3 * people.illness), np.nan, weight),
         "smoking": np.where(unknown, -1, np.where(smoked, np.where(quit_it, 1, 2), 0)),
         "kidney_disease": (people.kidney > truth.KNOWN_KIDNEY_DISEASE).astype(np.int64),
         "ward": people.ward,
@@ -132,7 +129,7 @@ def _cells(people: _People, chance: np.random.Generator) -> dict[str, NDArray[np
     }
 
 
-def _draws(people: _People, chance: np.random.Generator) -> _Draws:
+def _draws(people: _People, chance: np.random.Generator) -> BloodDraws:
     """One draw at admission, one most mornings at six, and further ones at random, more of them in the sick."""
     n = len(people.stay)
     constant, slope = truth.EXTRA_DRAWS
@@ -154,29 +151,29 @@ def _draws(people: _People, chance: np.random.Generator) -> _Draws:
     time = np.clip(time, 0, people.stay[owner])
     order = np.lexsort((time, owner))
     owner, time = owner[order], time[order]
-    return _Draws(owner=owner, time=time, first=np.diff(owner, prepend=-1) > 0)
+    return BloodDraws(owner=owner, time=time, first=np.diff(owner, prepend=-1) > 0)
 
 
-def _ordered(people: _People, draws: _Draws, chance: np.random.Generator) -> Bools:
+def _ordered(people: _People, draws: BloodDraws, chance: np.random.Generator) -> Bools:
     """Which tests are measured in which draw, shape [m, tests]: panels come together, a few tests of them are lost."""
     cardiac = people.ward == _WARDS.index("Cardiac")
     done = {}
     for panel in truth.PANELS:
         odds = panel.ever + panel.ever_shock * people.illness + panel.cardiac * cardiac
-        ever = chance.random(len(cardiac)) < _chance(odds)
+        ever = chance.random(len(cardiac)) < expit(odds)
         share = np.where(draws.first, panel.first, panel.later)
         done[panel.name] = (chance.random(len(draws.owner)) < share) & ever[draws.owner]
     kept = chance.random((len(draws.owner), len(truth.ANALYTES))) >= truth.LOST
     return np.column_stack([done[analyte.panel] for analyte in truth.ANALYTES]) & kept
 
 
-def _values(people: _People, draws: _Draws, chance: np.random.Generator) -> Floats:
+def _values(people: _People, draws: BloodDraws, chance: np.random.Generator) -> Floats:
     """The value of every test at every draw, whether it was measured or not, shape [m, tests]."""
     n, count = len(people.age), len(truth.ANALYTES)
     shock = people.illness[draws.owner] * _course(people, draws)
     own = np.array([analyte.own for analyte in truth.ANALYTES])
     stable = chance.standard_normal((n, count)) * own
-    moving = _wandering(draws, chance, count + 1)
+    moving = wandering(draws, chance, count + 1)
     # the last column wanders for all tests alike: it makes the values of one draw hang together
     shock = shock + np.where(people.died[draws.owner], _decline(people, draws), 0.0) + 0.4 * moving[:, -1]
     score = stable[draws.owner] + moving[:, :-1] * np.sqrt(1 - own**2)
@@ -189,12 +186,12 @@ def _values(people: _People, draws: _Draws, chance: np.random.Generator) -> Floa
         z += np.where(stray, chance.standard_t(2, len(z)), 0.0)
         if analyte.name == "TroponinT":
             z += truth.INFARCTION_RISE * infarction[draws.owner] * np.exp(-draws.time / truth.RECOVERY_HOURS)
-        columns.append(_on_scale(analyte, z))
+        columns.append(on_scale(analyte, z))
     return np.column_stack(columns)
 
 
-def _on_scale(analyte: truth.Analyte, z: Floats) -> Floats:
-    """Standard deviations from the middle of the reference range as a value in the test's unit."""
+def on_scale(analyte: truth.Analyte, z: Floats) -> Floats:
+    """Standard deviations [n] from the middle of the reference range as values [n] in the test's unit."""
     if analyte.name == "UrineProtein":
         return np.searchsorted(truth.DIPSTICK, z).astype(np.float64)
     low, high = (np.log(analyte.low), np.log(analyte.high)) if analyte.log else (analyte.low, analyte.high)
@@ -202,18 +199,18 @@ def _on_scale(analyte: truth.Analyte, z: Floats) -> Floats:
     return np.exp(value) if analyte.log else value
 
 
-def _course(people: _People, draws: _Draws) -> Floats:
+def _course(people: _People, draws: BloodDraws) -> Floats:
     """How much of the illness at admission is left at each draw, shape [m]."""
     living = ~people.died[draws.owner]
     return np.where(living, np.exp(-draws.time / truth.RECOVERY_HOURS), 1.0)
 
 
-def _decline(people: _People, draws: _Draws) -> Floats:
+def _decline(people: _People, draws: BloodDraws) -> Floats:
     """What the dying add to their illness, growing with the square of the time gone, shape [m]."""
     return truth.DECLINE * (draws.time / people.stay[draws.owner]) ** 2
 
 
-def _wandering(draws: _Draws, chance: np.random.Generator, columns: int) -> Floats:
+def wandering(draws: BloodDraws, chance: np.random.Generator, columns: int) -> Floats:
     """Standard normal deviations that forget themselves over time within a patient, shape [m, columns].
 
     An Ornstein-Uhlenbeck process seen at the draws; the loop is over a patient's k-th draw.

@@ -55,11 +55,11 @@ def test_the_public_size_is_the_callers():
 
 def test_the_healthy_lie_in_the_reference_range():
     """Of a test that illness does not move, 95 % lie inside; here without factors, by the formula of the value."""
-    from synthhealth.generators.simulator import _on_scale
+    from synthhealth.generators.simulator import on_scale
 
     z = np.random.default_rng(0).standard_normal(20_000)
     for analyte in truth.ANALYTES[:-1]:
-        inside = np.mean((_on_scale(analyte, z) >= analyte.low) & (_on_scale(analyte, z) <= analyte.high))
+        inside = np.mean((on_scale(analyte, z) >= analyte.low) & (on_scale(analyte, z) <= analyte.high))
         assert abs(inside - 0.95) < 0.01, analyte.name
 
 
