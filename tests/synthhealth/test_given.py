@@ -207,17 +207,17 @@ def test_what_nobody_can_meet_is_refused(where: Mapping[str, Condition]) -> None
         sample_given(MODEL, where, n=5, seed=1)
 
 
-def synthesizer(*, sigma: float, cohort_size: int = 1000) -> Synthesizer:
+def synthesizer(*, sigma: float, cohort_size: int = 1000, model: Fitted | Autoencoder = MODEL) -> Synthesizer:
     """A synthesizer that holds the drawn model, as if it had paid with noise of that size."""
     one = Synthesizer(SCHEMA, budget=Budget(epsilon=1, delta=1e-6), cohort_size=cohort_size, engine="marginal")
-    one._model = MODEL
+    one._model = model
     one._fitted = Artifact(
         engine="marginal",
         private=True,
         seed=0,
         schema=SCHEMA,
         ledger=json.dumps({"charges": [{"event": {"kind": "DiscreteGaussian", "sigma": sigma, "count": 1}}]}),
-        state=MODEL.state(),
+        state=model.state(),
     )
     return one
 
@@ -227,6 +227,8 @@ def test_a_group_that_the_noise_covers_comes_with_a_warning() -> None:
     with pytest.warns(SmallCohortWarning, match=r"of 1,000 patients can be expected .* on age; .* drown in it"):
         assert len(synthesizer(sigma=behind).sample(30, where={"age": (61.0, 67.0)})) == 30
     assert len(synthesizer(sigma=behind / 4).sample(30, where={"age": (61.0, 67.0)})) == 30
+    with pytest.warns(SmallCohortWarning, match="drown in it"):
+        synthesizer(sigma=behind * 4, model=autoencoder()).sample(30, where={"age": (61.0, 67.0)})
 
 
 @given(n=st.integers(1, 40), share=st.floats(0, 1))
