@@ -23,7 +23,7 @@ from synthhealth.generators.table.decoder import Wanted
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
 AT_ONCE = 20_000
-WORTH, FIRST_POOL, LARGEST_POOL = 1.5, 5_000, 64
+WORTH, FIRST_POOL, LARGEST_POOL = 1.25, 5_000, 64
 BISECTIONS = 40
 
 

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Places = tuple[Floats, Floats]
-POINTS, MOVES = 6, 4
+POINTS, MOVES = 6, 3
 TRIALS, LEAST_HINT = 100, 0.03
 ROWS_AT_ONCE = 200
 
