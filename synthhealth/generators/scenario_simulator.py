@@ -202,7 +202,7 @@ class _Patients:
 
 
 def course(scenario: Scenario, since: Floats) -> Floats:
-    """How much of the illness is there so long after its onset: 0 before it, 1 at its height, shape of `since`.
+    """How much of the illness [n] is there so long `since` [n] its onset: 0 before it, 1 at its height.
 
     Privacy: free; there is no real data.
     """
