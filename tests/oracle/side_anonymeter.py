@@ -11,6 +11,8 @@ import pandas as pd
 from anonymeter.evaluators import InferenceEvaluator, LinkabilityEvaluator, SinglingOutEvaluator
 
 GUESSES, NEIGHBOURS, CONDITIONS = 500, 5, 3
+# It divides by the guesses that were asked for, also where it finds fewer: with 20,000 attempts 457 of 500 on a copy.
+ATTEMPTS = 200_000
 
 
 def main(folder: Path) -> None:
@@ -26,7 +28,7 @@ def risks(train: pd.DataFrame, made: pd.DataFrame, control: pd.DataFrame, asked:
     told = {}
     if asked["halves"]:
         single = SinglingOutEvaluator(
-            train, made, n_attacks=GUESSES, n_cols=CONDITIONS, control=control, max_attempts=20_000
+            train, made, n_attacks=GUESSES, n_cols=CONDITIONS, control=control, max_attempts=ATTEMPTS, seed=0
         )
         told["singling-out"] = told_by(single.evaluate(mode="multivariate"))
         link = LinkabilityEvaluator(
