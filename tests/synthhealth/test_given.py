@@ -78,10 +78,10 @@ after = "second"
 
 
 @cache
-def fitted(seed: int = 0, strength: float = 0.5) -> Fitted:
-    """A model with drawn bins, shares and weights, as if it had been learnt."""
+def fitted(seed: int = 0, strength: float = 0.5, text: str = "") -> Fitted:
+    """A model with drawn bins, shares and weights, as if it had been learnt, in SCHEMA or another."""
     rng = np.random.default_rng(seed)
-    book = book_of(SCHEMA, rng)
+    book = book_of(Schema.parse(text) if text else SCHEMA, rng)
     shares = tuple(rng.dirichlet(np.full(column.levels, 3.0)) for column in book.columns)
     scores = tuple(
         Scores.of(share, ordered=column.ordered, missing=column.missing)
@@ -134,6 +134,49 @@ def test_the_rest_of_a_patient_follows_the_conditional_law(where: Mapping[str, C
     for name in ("age", "height", "weight", "bmi", "second"):
         mine, theirs = (cohort.numbers(name)[~np.isnan(cohort.numbers(name))] for cohort in (found, right))
         assert ks_2samp(mine, theirs).pvalue > 1e-5, name
+
+
+KIDNEYS = """
+name = "kidneys"
+cohort_size = 1000
+[privacy_unit]
+max_records = 1
+window = [0, 1]
+[columns.creatinine]
+kind = "continuous"
+low = 0.1
+high = 10
+precision = 0.1
+[columns.age]
+kind = "integer"
+low = 18
+high = 90
+[columns.sex]
+kind = "categorical"
+codes = ["F", "M"]
+missing = true
+[columns.egfr]
+kind = "derived"
+formula = "100 / creatinine * 0.99 ** age * (1 + 0.3 * (sex == 'F'))"
+precision = 1
+[columns.score]
+kind = "derived"
+formula = "age + 10 * (sex == 'M')"
+"""
+
+
+@pytest.mark.parametrize("where", [{"egfr": (20.0, 60.0)}, {"egfr": (5.0, 30.0), "score": (50.0, 70.0)}], ids="-".join)
+def test_a_category_in_a_formula_is_looked_at_with_the_numbers(where: Mapping[str, Condition]) -> None:
+    model = fitted(3, 0.5, KIDNEYS)
+    everybody = model.sample(60_000, 1)
+    right = everybody.take(np.flatnonzero(meets(everybody, where)))
+    found = sample_given(model, where, n=2_000, seed=2)
+    assert meets(found.cohort, where).all()
+    assert found.share == pytest.approx(len(right) / len(everybody), rel=0.1)
+    mine, theirs = (np.mean(cohort.patients["sex"] == "F") for cohort in (found.cohort, right))
+    assert mine == pytest.approx(theirs, abs=5 * 0.5 / np.sqrt(min(len(right), 1_500)))
+    for name in ("creatinine", "age"):
+        assert ks_2samp(found.cohort.numbers(name), right.numbers(name)).pvalue > 1e-5, name
 
 
 @cache
