@@ -54,6 +54,11 @@ def worst(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return tuple(sorted(known, key=lambda f: 0.0 if f.gap_closed is None else f.gap_closed))
 
 
+def _percent(share: float) -> str:
+    """A share of the gap; far below nothing, how far says no more."""
+    return "< \u2212100%" if share < -1 else f"{share:.0%}".replace("-", "\u2212")
+
+
 def gap_figure(findings: tuple[Finding, ...]) -> Markup | None:
     """How far each distance lies between fresh real data and shuffled data, worst first; None when nothing has both.
 
@@ -76,7 +81,7 @@ def gap_figure(findings: tuple[Finding, ...]) -> Markup | None:
         )
         parts.append(box(_AXIS, y + 7, max(1.0, x.at(value) - _AXIS), 5, fill="soft"))
         parts.append(dot(x.at(value), y + 9.5, radius=5))
-        parts.append(text(WIDE - 8, y + 13, f"{value:.0%}".replace("-", "\u2212"), anchor="end", size=12))
+        parts.append(text(WIDE - 8, y + 13, _percent(value), anchor="end", size=12))
         y += 24
     described = "; ".join(f"{f.title} {f.subject} {0 if g is None else g:.0%}" for f, g in rows)
     return figure(

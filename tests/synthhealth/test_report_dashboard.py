@@ -78,6 +78,13 @@ def test_the_worst_stands_first():
     assert shown == sorted(shown)
 
 
+def test_far_below_nothing_is_said_to_be_so_and_no_more():
+    found = next(finding for finding in evidence().findings if finding.gap_closed is not None)
+    assert found.ceiling is not None
+    far = replace(found, headline=replace(found.headline, value=100 + (found.ceiling.value or 0.0)))
+    assert ">&lt; \u2212100%</text>" in str(gap_figure((far,)))
+
+
 def test_a_portrait_comes_back_from_disk_as_it_was(tmp_path: Path):
     write_portrait(tmp_path / "portrait.json", drawn())
     assert read_portrait(tmp_path / "portrait.json") == drawn()
