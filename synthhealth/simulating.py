@@ -12,6 +12,7 @@ from synthhealth.generators.scenarios import ScenarioName
 from synthhealth.generators.simulator import simulate as simulate_hospital
 from synthhealth.io.convert import write_format
 from synthhealth.io.exchange import Format
+from synthhealth.io.schema_file import write_schema
 from synthhealth.results import Simulated
 from synthhealth.synthesizer import Synthesizer
 
@@ -27,7 +28,7 @@ def simulate(
     seed: int = 0,
     seeded_by: Path | None = None,
 ) -> Simulated:
-    """Simulate so many patients of `scenario` and write them to `target` as `form`.
+    """Simulate so many patients of `scenario` and write them to `target` as `form`, with their schema.
 
     With `seeded_by`, the folder of a fitted model, each simulated patient takes over age, sex, number of
     draws and ward of one of the model's.
@@ -42,7 +43,7 @@ def simulate(
             refusal(what=f"the folder {target}", must="be new or empty", got="one with files", fix="name another")
         )
     cohort = _simulated(scenario, patients, seed, seeded_by)
-    files = write_format(cohort, target, form)
+    files = (*write_format(cohort, target, form), write_schema(cohort.schema, target / "schema.toml"))
     return Simulated(
         scenario=scenario,
         patients=patients,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from odd_worlds import ODD_SCHEMAS
 from strategies import assert_same
 from tiny_project import stand_in
 
@@ -21,6 +22,8 @@ from synthhealth.generators.scenario_simulator import Seeds, course, scenario_sc
 from synthhealth.generators.scenarios import SCENARIOS, ScenarioName
 from synthhealth.generators.simulator import simulate as simulate_hospital
 from synthhealth.generators.simulator import simulated_schema
+from synthhealth.io.convert import read_source
+from synthhealth.io.schema_file import schema_text
 from synthhealth.simulating import seeds_of, simulate
 from synthhealth.synthesizer import Synthesizer
 
@@ -138,7 +141,10 @@ def test_a_fitted_model_seeds_a_simulation_and_one_without_a_guarantee_does_not(
 def test_what_is_simulated_is_written_in_any_format(tmp_path: Path, form: str):
     done = simulate("diabetes", 12, tmp_path / "out", form, seed=1)  # type: ignore[arg-type]
     assert all(Path(file).is_file() for file in done.files)
-    assert done.records == len(simulate_scenario("diabetes", 12, 1, cohort_size=20).labs)
+    cohort = simulate_scenario("diabetes", 12, 1, cohort_size=20)
+    assert done.records == len(cohort.labs)
+    schema = Schema.load(tmp_path / "out" / "schema.toml")
+    assert_same(read_source(schema, str(tmp_path / "out")).cohort, cohort)
     with pytest.raises(ConfigError, match="be new or empty"):
         simulate("diabetes", 12, tmp_path / "out", "csv")
 
@@ -155,3 +161,9 @@ def test_a_scenario_is_described(name: ScenarioName):
     assert schema.cohort_size == 77
     assert all(test.loinc for test in schema.tests.values())
     assert Schema.model_validate(schema.model_dump()) == schema
+
+
+@pytest.mark.parametrize("text", [*ODD_SCHEMAS.values(), *(schema_text(scenario_schema(name)) for name in NAMES)])
+def test_a_schema_that_is_written_is_read_as_it_was(text: str):
+    schema = Schema.parse(text)
+    assert Schema.parse(schema_text(schema)) == schema
