@@ -17,7 +17,7 @@ from synthhealth.generators.charges import sum_charge
 from synthhealth.generators.events.dream import Heads, Sketch, dream
 from synthhealth.generators.events.panel_moments import match_panels, match_rates, rates_only
 from synthhealth.generators.events.panels import PanelHead
-from synthhealth.generators.events.value_moments import fit_values, start_values
+from synthhealth.generators.events.value_moments import fit_values, lost_to_clipping, moment_rows, start_values
 from synthhealth.generators.events.values import ValueHead
 from synthhealth.generators.fitted import Fitted
 from synthhealth.generators.panel_counts import counted_panels
@@ -137,4 +137,6 @@ def refit_values(teacher: Teacher, heads: Heads, sketch: Sketch, rng: np.random.
     assert teacher.values is not None  # noqa: S101  # only called for schemas with tests
     dreamt = dream(sketch, heads, rng)
     contexts, push = dreamt.contexts(len(teacher.book.tests)), dreamt.push(heads.values)
-    return replace(heads, values=fit_values(heads.values, teacher.values, contexts, push))
+    rows = moment_rows(dreamt.draws, dreamt.chains, heads.values, teacher.weight)
+    moments = teacher.values.plus(lost_to_clipping(rows, teacher.value_norm), teacher.weight)
+    return replace(heads, values=fit_values(heads.values, moments, contexts, push))

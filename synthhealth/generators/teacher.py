@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from privacy.accounting import gaussian_size
 from privacy.cohort import Cohort
 from privacy.gate import Gate
 from privacy.mechanisms import noisy_sums
@@ -22,7 +23,14 @@ from synthhealth.generators.first_looks import clip_norm, first_looks
 from synthhealth.generators.looks import PaidLooks
 from synthhealth.generators.table.decoder import Decoder, fit_decoder
 from synthhealth.generators.table.masks import Masks
-from synthhealth.generators.table.measure import lost_to_clipping, noisy_moments, pair_weights, score_rows, score_table
+from synthhealth.generators.table.measure import (
+    affordable_degree,
+    lost_to_clipping,
+    noisy_moments,
+    pair_weights,
+    score_rows,
+    score_table,
+)
 
 Floats = NDArray[np.float64]
 RARE_POWER = 0.25
@@ -35,7 +43,8 @@ class Teacher:
     """What the noisy looks taught: bins, the patient table's decoder, and tables of values and gaps.
 
     `shares[j]` [levels] are one-way shares, `patients` the noisy number of patients,
-    `frequency` [tests] records a patient, `weight` [tests] what a record of a test weighs.
+    `frequency` [tests] records a patient, `weight` [tests] what a record of a test weighs,
+    `value_norm` the norm to which a patient's vector of value features was clipped.
     `values` is None, and `gaps` too, for a schema without tests.
     """
 
@@ -45,6 +54,7 @@ class Teacher:
     patients: float
     frequency: Floats
     weight: Floats
+    value_norm: float
     values: ValueMoments | None
     gaps: GapHead | None
 
@@ -56,7 +66,9 @@ def learn(gate: Gate, layout: Layout, rng: np.random.Generator) -> Teacher:
     """
     looks = first_looks(PaidLooks(gate=gate), layout)
     book, shares, patients = looks.book, looks.shares, looks.patients
-    scores = score_table(shares, book.columns)
+    noise = 1.0 / gaussian_size((gate.charge("moments").event,))
+    degree = affordable_degree(book.columns, noise_multiplier=noise, cohort_size=gate.ledger.plan.cohort_size)
+    scores = score_table(shares, book.columns, degree)
     weights = pair_weights(scores, book.columns)
     moments = noisy_moments(gate, "moments", book.code, scores, weights=weights, patients=patients)
     masks = Masks.of(layout.schema, book.columns)
@@ -72,6 +84,7 @@ def learn(gate: Gate, layout: Layout, rng: np.random.Generator) -> Teacher:
         patients=patients,
         frequency=looks.frequency,
         weight=_rarity(looks.frequency),
+        value_norm=1.0,
         values=None,
         gaps=None,
     )
@@ -97,7 +110,8 @@ def _event_tables(gate: Gate, teacher: Teacher) -> Teacher:
         draws = Draws.of(block, layout)
         return moment_rows(draws, Chains.of(draws, book.tests), head, weight)
 
-    sums = noisy_sums(gate, "value moments", rows, max_norm=clip_norm(float(ever @ weight**2), 1.2))
+    norm = clip_norm(float(ever @ weight**2), 1.2)
+    sums = noisy_sums(gate, "value moments", rows, max_norm=norm)
     gaps = noisy_sums(
         gate,
         "gaps",
@@ -105,4 +119,4 @@ def _event_tables(gate: Gate, teacher: Teacher) -> Teacher:
         max_norm=clip_norm(float(teacher.frequency.sum()) / max(book.mean_panel(), 1.0)),
     )
     values = ValueMoments.of(sums.values / teacher.patients, sums.sigma / teacher.patients, weight)
-    return replace(teacher, values=values, gaps=GapHead.of(gaps.values, layout.steps))
+    return replace(teacher, value_norm=norm, values=values, gaps=GapHead.of(gaps.values, layout.steps))

@@ -15,7 +15,7 @@ from synthhealth.generators.table.masks import OPEN, Masks
 Floats = NDArray[np.float64]
 Wanted = Floats | Callable[[NDArray[np.int64]], Floats]
 """The share [levels] of each level of a column that is wanted, or what gives it row by row from the rows before it."""
-MAX_PARENT_SCORES = 128
+MAX_PARENT_SCORES, MAX_WEIGHTS = 128, 768
 DREAMS = 8_000
 NEWTON_STEPS = 12
 LINE_SEARCH = 10
@@ -140,9 +140,10 @@ def _pull(moments: NoisyMoments, sort: NDArray[np.int64]) -> Floats:
 
 
 def _strongest(target: Floats, ridge: Floats) -> NDArray[np.int64]:
-    """The parents' scores, at most MAX_PARENT_SCORES, whose moments tell most after shrinkage."""
+    """The parents' scores, no more than are allowed, whose moments tell most after shrinkage."""
     told = ((target / (1.0 + ridge)) ** 2).sum(axis=1)
-    return np.sort(np.argsort(-told, kind="stable")[:MAX_PARENT_SCORES])
+    most = min(MAX_PARENT_SCORES, MAX_WEIGHTS // max(target.shape[1], 1))
+    return np.sort(np.argsort(-told, kind="stable")[:most])
 
 
 def _fit_column(
@@ -166,7 +167,7 @@ def _fit_column(
     value, chances = _objective(parents, table, shares, target, ridge, b, w, closed)
     for _ in range(NEWTON_STEPS):
         step_b, step_w, slope = _newton(parents, table, chances, shares, target, ridge, w)
-        if slope < 1e-8:  # noqa: PLR2004  # converged far below the noise
+        if slope < 1e-7:  # noqa: PLR2004  # converged far below the noise
             break
         size = 1.0
         for _ in range(LINE_SEARCH):

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from privacy.cohort import Cohort
 from privacy.gate import Gate
 from privacy.mechanisms import NoisyMoments, noisy_second_moments
-from synthhealth.generators.table.features import Scores
+from synthhealth.generators.table.features import LEAST_DEGREE, MOST_DEGREE, Scores, score_count
 
 Floats = NDArray[np.float64]
 Coder = Callable[[Cohort], NDArray[np.int64]]
 OUTCOME_WEIGHT = 3.0
+MOST_NOISE = 0.015  # in the mean of a product, up to which a finer description pays for its noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,25 +40,50 @@ def one_hot_rows(codes: NDArray[np.int64], levels: NDArray[np.int64]) -> sp.csr_
     return sp.csr_matrix((np.ones(len(cells)), cells, np.arange(0, len(cells) + 1, columns)), shape=(n, int(start[-1])))
 
 
-def score_table(shares: tuple[Floats, ...], columns: tuple[Column, ...]) -> tuple[Scores, ...]:
-    """The scores of every column under its noisy shares.
+def affordable_degree(columns: tuple[Column, ...], *, noise_multiplier: float, cohort_size: int) -> int:
+    """With how many scores the columns in order can be told before noise covers their products; public facts alone.
+
+    Every score more lengthens each patient's vector of products, and so the noise in all of them.
+
+    Privacy: free; reads no rows.
+    """
+    outcome = np.array([column.outcome for column in columns])
+
+    def noise(degree: int) -> float:
+        counts = [score_count(one.levels, ordered=one.ordered, missing=one.missing, degree=degree) for one in columns]
+        return noise_multiplier * moment_norm(_column_weights(np.array(counts), outcome)) / cohort_size
+
+    finer = range(LEAST_DEGREE + 1, MOST_DEGREE + 1)
+    return max((degree for degree in finer if noise(degree) <= MOST_NOISE), default=LEAST_DEGREE)
+
+
+def score_table(
+    shares: tuple[Floats, ...], columns: tuple[Column, ...], degree: int = LEAST_DEGREE
+) -> tuple[Scores, ...]:
+    """The scores of every column under its noisy shares, `degree` for a column in order.
 
     Privacy: free; post-processing.
     """
     return tuple(
-        Scores.of(share, ordered=column.ordered, missing=column.missing)
+        Scores.of(share, ordered=column.ordered, missing=column.missing, degree=degree)
         for share, column in zip(shares, columns, strict=True)
     )
 
 
 def pair_weights(scores: tuple[Scores, ...], columns: tuple[Column, ...]) -> Floats:
     """Weights [s, s] of the products: 0 within a column or of an empty score, OUTCOME_WEIGHT with outcomes, else 1."""
-    owner = np.repeat(np.arange(len(columns)), [score.count for score in scores])
-    outcome = np.array([column.outcome for column in columns])[owner]
-    weights = np.where(outcome[:, None] | outcome, OUTCOME_WEIGHT, 1.0)
-    weights[owner[:, None] == owner] = 0.0
+    counts = np.array([score.count for score in scores], dtype=np.int64)
+    weights = _column_weights(counts, np.array([column.outcome for column in columns]))
     empty = np.concatenate([~score.table.any(axis=0) for score in scores])
     weights[empty] = weights[:, empty] = 0.0
+    return weights
+
+
+def _column_weights(counts: NDArray[np.int64], outcome: NDArray[np.bool_]) -> Floats:
+    """Weights [s, s] for columns of `counts` scores each."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    weights = np.where(outcome[owner][:, None] | outcome[owner], OUTCOME_WEIGHT, 1.0)
+    weights[owner[:, None] == owner] = 0.0
     return weights
 
 
