@@ -22,7 +22,7 @@ from privacy.gate import Gate
 from privacy.ledger import Ledger
 from privacy.plan import calibrate
 from synthhealth.engines import make_engine
-from synthhealth.generators import first_looks
+from synthhealth.generators import first_looks, marginal
 from synthhealth.generators.protocol import EngineName, quiet
 from synthhealth.generators.table import measure
 from synthhealth.generators.vae import engine as vae
@@ -38,6 +38,8 @@ ABLATIONS: dict[str, tuple[tuple[object, str, object], ...]] = {
     "steps of half the share": ((vae, "STEP_SHARE", 0.015),),
     "steps of twice the share": ((vae, "STEP_SHARE", 0.06),),
     "no digits": ((first_looks, "with_digits", lambda _looks, book, **_k: book),),
+    "two scores a column": ((measure, "MOST_DEGREE", 2),),
+    "value clipping kept": ((marginal, "lost_to_clipping", lambda rows, _norm: np.zeros(rows.shape[1])),),
     "outcomes like the rest": ((measure, "OUTCOME_WEIGHT", 1.0),),
 }
 
@@ -49,7 +51,7 @@ def main() -> int:
         "icu": lambda: _engines(icu_split(asked.icu), asked, benchmark),
         "nafld": lambda: _engines(nafld_split(), asked, benchmark),
         "nafld-table": lambda: _engines(nafld_table_split(), asked, wide_figures),
-        "ablation": lambda: _ablations(icu_split(asked.icu), asked),
+        "ablation": lambda: _ablations(_ablated(asked), asked),
         "size": lambda: _sizes(asked),
     }
     for name in asked.sections:
@@ -68,9 +70,19 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--engines", nargs="+", default=["vae", "marginal"], choices=["vae", "marginal", "vae-dpsgd"])
     parser.add_argument("--epsilons", nargs="+", type=float, default=[1.0, 3.0, 8.0])
     parser.add_argument("--sizes", nargs="+", type=int, default=[1_000, 5_000, 20_000])
+    parser.add_argument(
+        "--ablated", default="icu", choices=["icu", "nafld", "simulated"], help="patients of `ablation`"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="+", default=list(ABLATIONS), choices=list(ABLATIONS))
     return parser.parse_args()
+
+
+def _ablated(asked: argparse.Namespace) -> Split:
+    """The patients on whom parts are left out."""
+    if asked.ablated == "icu":
+        return icu_split(asked.icu)
+    return nafld_split() if asked.ablated == "nafld" else simulated_split(asked.sizes[0])
 
 
 def benchmark(split: Split, synthetic: Cohort) -> dict[str, float]:

@@ -214,6 +214,7 @@ def teacher_of(schema: Schema, *, draws: int) -> Teacher:
         patients=1.0,
         frequency=np.full(tests, 2.0),
         weight=np.ones(tests),
+        value_norm=1.0,
         values=None,
         gaps=heads_of(np.array([bins.count for bins in book.tests]), book.layout.steps, rng).gaps,
     )

@@ -17,6 +17,7 @@ from synthhealth.generators.events.dream import context_logits, dream
 from synthhealth.generators.events.value_moments import (
     ValueMoments,
     fit_values,
+    lost_to_clipping,
     moment_rows,
     start_values,
 )
@@ -163,6 +164,24 @@ def test_moments_are_divided_by_what_they_were_weighed_with(width: NDArray[np.in
     told = ValueMoments.of((plain * weight[:, None] * value_moments._weights()).ravel(), 0.3, weight)
     assert np.allclose(np.concatenate([told.first, told.later], axis=1), plain)
     assert np.allclose(told.sigma, 0.3 / weight)
+
+
+def test_what_clipping_takes_is_given_back_to_the_moments():
+    rng = np.random.default_rng(2)
+    heads = heads_of(np.array([VALUE_BINS, 5]), 40, rng)
+    dreamt = dream(sketch_of(60, heads, rng), heads, rng)
+    weight = np.array([1.0, 2.0])
+    rows = moment_rows(dreamt.draws, dreamt.chains, heads.values, weight)
+    length = np.linalg.norm(rows.toarray(), axis=1)
+    norm = float(np.median(length[length > 0]))
+    clipped = rows.toarray() * np.minimum(1.0, norm / np.maximum(length, 1e-12))[:, None]
+    whole, cut = (ValueMoments.of(np.asarray(one.mean(axis=0)).ravel(), 0.1, weight) for one in (rows, clipped))
+    mended = cut.plus(lost_to_clipping(rows, norm), weight)
+    assert np.allclose(mended.first, whole.first)
+    assert np.allclose(mended.later, whole.later)
+    assert np.array_equal(mended.sigma, whole.sigma)
+    assert np.abs(cut.later - whole.later).max() > 0.01
+    assert not lost_to_clipping(rows, 2 * float(length.max())).any()
 
 
 # --- the dual -----------------------------------------------------------------------------------------------------

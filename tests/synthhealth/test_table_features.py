@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from synthhealth.generators.table.features import CAP, MAX_CONTRASTS, Scores
+from synthhealth.generators.table.features import CAP, LEAST_DEGREE, MAX_CONTRASTS, MOST_DEGREE, Scores, score_count
 
 Floats = NDArray[np.float64]
 
@@ -23,24 +23,37 @@ def shares(draw: st.DrawFn, *, least: float = 1e-4, most: int = 14) -> Floats:
     return np.asarray(kept / kept.sum())
 
 
-@given(shares(least=0.05), st.booleans(), st.booleans())
-def test_scores_are_orthonormal_under_the_shares(table: Floats, ordered: bool, missing: bool):  # noqa: FBT001  # drawn
-    scores = Scores.of(table, ordered=ordered, missing=missing and len(table) > 1)
+DEGREES = st.integers(LEAST_DEGREE, MOST_DEGREE)
+
+
+@given(shares(least=0.05), st.booleans(), st.booleans(), DEGREES)
+def test_scores_are_orthonormal_under_the_shares(
+    table: Floats,
+    ordered: bool,  # noqa: FBT001  # drawn
+    missing: bool,  # noqa: FBT001  # drawn
+    degree: int,
+):
+    scores = Scores.of(table, ordered=ordered, missing=missing and len(table) > 1, degree=degree)
     if (np.abs(scores.table) >= CAP - 1e-9).any():
         return
     weighed = table[:, None] * scores.table
     assert np.allclose(weighed.sum(axis=0), 0, atol=1e-9)
-    assert np.allclose(weighed.T @ scores.table, np.eye(scores.count), atol=1e-8)
+    # a score without mass is 0 throughout
+    full = scores.table.any(axis=0)
+    assert np.allclose(weighed.T @ scores.table, np.diag(full.astype(float)), atol=1e-8)
+    assert full[: int(missing and len(table) > 1) + 1].all()
 
 
-@given(shares(), st.booleans(), st.booleans())
+@given(shares(), st.booleans(), st.booleans(), DEGREES)
 def test_scores_are_bounded_and_never_more_than_the_levels_can_tell(
     table: Floats,
     ordered: bool,  # noqa: FBT001  # drawn
     missing: bool,  # noqa: FBT001  # drawn
+    degree: int,
 ):
     missing = missing and len(table) > 1
-    scores = Scores.of(table, ordered=ordered, missing=missing)
+    scores = Scores.of(table, ordered=ordered, missing=missing, degree=degree)
+    assert scores.count == score_count(len(table), ordered=ordered, missing=missing, degree=degree)
     assert np.isfinite(scores.table).all()
     assert np.abs(scores.table).max(initial=0) <= CAP
     assert scores.table.shape == (len(table), scores.count)
@@ -64,6 +77,7 @@ def test_sorts_say_what_a_score_stands_for():
     even = np.full(5, 0.2)
     assert Scores.of(even, ordered=True, missing=False).sort.tolist() == [1, 2]
     assert Scores.of(even, ordered=True, missing=True).sort.tolist() == [0, 1, 2]
+    assert Scores.of(even, ordered=True, missing=False, degree=6).sort.tolist() == [1, 2, 4, 5]
     assert Scores.of(even, ordered=False, missing=True).sort.tolist() == [0, 3, 3, 3]
     assert Scores.of(np.array([0.3, 0.7]), ordered=False, missing=False).sort.tolist() == [1]
     assert Scores.of(np.array([0.3, 0.3, 0.4]), ordered=False, missing=True).sort.tolist() == [0, 1]
@@ -87,3 +101,13 @@ def test_many_codes_keep_the_contrasts_of_the_frequent_ones():
     scores = Scores.of(table / table.sum(), ordered=False, missing=False)
     assert scores.count == MAX_CONTRASTS
     assert np.unique(scores.table[:17].round(9), axis=0).shape[0] == 1
+
+
+def test_further_scores_tell_a_frequent_level_from_its_neighbours():
+    table = np.array([0.4, 0.15, 0.15, 0.1, 0.1, 0.1])
+    plain, finer = (Scores.of(table, ordered=True, missing=False, degree=degree) for degree in (2, 4))
+    assert np.array_equal(finer.table[:, :2], plain.table)
+    zero = np.array([1.0, 0, 0, 0, 0, 0]) - 0.4
+    left = [zero - score.table @ (score.table.T @ (table * zero)) for score in (plain, finer)]
+    assert table @ left[0] ** 2 > 0.005
+    assert table @ left[1] ** 2 < 1e-12

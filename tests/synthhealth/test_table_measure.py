@@ -16,9 +16,11 @@ from privacy import lattice
 from privacy.cohort import Cohort
 from privacy.events import Gaussian
 from privacy.lattice import lattice_step
-from synthhealth.generators.table.features import Scores
+from synthhealth.generators.table.features import LEAST_DEGREE, MOST_DEGREE, Scores
 from synthhealth.generators.table.measure import (
+    MOST_NOISE,
     Column,
+    affordable_degree,
     lost_to_clipping,
     moment_norm,
     noisy_moments,
@@ -182,3 +184,18 @@ def test_short_vectors_lose_nothing():
     weights = 1.0 - np.eye(4)
     assert not lost_to_clipping(rows, weights).any()
     assert lost_to_clipping(rows[:0], weights).shape == (4, 4)
+
+
+@given(st.floats(0.1, 100.0), st.integers(100, 10**7))
+def test_columns_are_told_as_finely_as_the_noise_in_their_products_allows(noise: float, patients: int):
+    numbers = tuple(Column(name=str(j), levels=12, ordered=True, missing=False) for j in range(8))
+    degree = affordable_degree(numbers, noise_multiplier=noise, cohort_size=patients)
+
+    def told(scores: int) -> float:
+        share = tuple(np.full(12, 1 / 12) for _ in numbers)
+        return noise * moment_norm(pair_weights(score_table(share, numbers, scores), numbers)) / patients
+
+    assert LEAST_DEGREE <= degree <= MOST_DEGREE
+    assert degree == LEAST_DEGREE or told(degree) <= MOST_NOISE
+    assert degree == MOST_DEGREE or told(degree + 1) > MOST_NOISE
+    assert affordable_degree(numbers, noise_multiplier=noise, cohort_size=2 * patients) >= degree
