@@ -135,8 +135,11 @@ def panel_step(
     moved = []
     for t, belief in enumerate(beliefs):
         fisher, _ = curvature(dreamt.panels, heads.panels, t, dreamt.draws.patients)
-        part = _panel_part(told.mean, heads, t)
-        moved.append(belief.observe(part, fisher * told.kept, told.sigma, longest=LONGEST))
+        import os
+        B=int(os.environ.get('BI','1'))
+        part = _panel_part(told.mean - B*told.dreamt, heads, t)
+        sig = np.sqrt(told.sigma**2 + B*_panel_part(told.chance, heads, t) ** 2)
+        moved.append(belief.observe(part, fisher * told.kept, sig, longest=LONGEST))
     panels = with_weights(heads.panels, [one.mean for one in moved])
     return replace(heads, panels=panels), tuple(moved)
 
