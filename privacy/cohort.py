@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from privacy.errors import ConfigError, refusal
-from privacy.randomness import record_lots, secret_bytes, unit_lots
+from privacy.randomness import patient_lots, secret_bytes, unit_lots
 from privacy.record_rules import derived_results
 from privacy.records import Records
 from privacy.schema import Category, Schema
@@ -146,10 +146,11 @@ class Cohort:
         return self.take(np.flatnonzero(lots >= holdout)), self.take(np.flatnonzero(lots < holdout))
 
     def bound_records(self, max_records: int | None = None, *, key: bytes | None = None) -> Cohort:
-        """Keep at most `max_records` records a patient (the schema's cap by default), chosen by keyed lots.
+        """Keep at most `max_records` records a patient (the schema's cap by default), chosen by a keyed lot.
 
-        Each record's lot depends on the key, its patient and its place among that patient's
-        records alone.
+        What stays is a run in the order of time that begins at a place drawn for the patient and goes
+        round from the last record to the first: draws stay whole, and every record stays as likely as
+        any other. The lot depends on the key and the patient's identifier alone.
 
         Privacy: free; a per-patient map with stability 1.
         """
@@ -161,10 +162,10 @@ class Cohort:
         # lots for the patients with too many alone: most have few, and memory counts
         mine = np.flatnonzero(over[self.records.owner])
         start, owner = np.cumsum(counts) - counts, self.records.owner[mine]
-        row = (np.cumsum(over) - 1)[owner]
-        lots = record_lots(secret_bytes(32) if key is None else key, self.ids[over], row, mine - start[owner])
-        order = np.lexsort((lots, row))
-        rank = np.arange(len(mine)) - (np.cumsum(counts[over]) - counts[over])[row]
+        begin = np.zeros(len(self), dtype=np.int64)
+        lots = patient_lots(secret_bytes(32) if key is None else key, self.ids[over])
+        begin[over] = lots % counts[over].astype(np.uint64)
+        place = mine - start[owner]
         keep = np.ones(len(self.records), dtype=np.bool_)
-        keep[mine[order[rank >= cap]]] = False
+        keep[mine] = (place - begin[owner]) % counts[owner] < cap
         return Cohort(schema=self.schema, patients=self.patients, records=self.records.keep(keep))

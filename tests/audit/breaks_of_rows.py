@@ -87,8 +87,8 @@ def shared_bounding(patch: pytest.MonkeyPatch) -> None:
     """Which records stay is drawn from one generator for all patients, as groupby.sample(random_state=0) does."""
     patch.setattr(
         cohort,
-        "record_lots",
-        lambda _key, _ids, owner, _place: np.random.default_rng(0).integers(0, 2**63, len(owner), dtype=np.uint64),
+        "patient_lots",
+        lambda _key, ids: np.random.default_rng(0).integers(0, 2**63, len(ids), dtype=np.uint64),
     )
 
 

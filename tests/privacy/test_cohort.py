@@ -108,6 +108,23 @@ def test_every_record_has_the_same_chance_to_stay():
     assert (abs(kept - 200) < 60).all()
 
 
+def test_draws_of_a_patient_with_too_many_records_stay_whole():
+    schema = Schema.parse(
+        'name = "x"\ncohort_size = 20\n[privacy_unit]\nmax_records = 12\nwindow = [0, 20]\n'
+        '[columns]\nage = { kind = "integer", low = 0, high = 9 }\n[tests]\n'
+        + "".join(f"{test} = {{ low = 0, high = 9, precision = 1 }}\n" for test in ("Cl", "K", "Na"))
+    )
+    rows = [("p", time, test, 5) for time in range(20) for test in ("Na", "K", "Cl")]
+    labs = pd.DataFrame(rows, columns=["patient_id", "time", "test", "value"])
+    cohort = Cohort.of(schema, pd.DataFrame({"patient_id": ["p"], "age": [5]}), labs)
+    for number in range(50):
+        sizes = cohort.bound_records(key=number.to_bytes(32)).labs.groupby("time").size().to_numpy()
+        assert sizes.sum() == 12
+        # the run is cut at most in the draws that it begins and ends in
+        assert (sizes == 3).sum() >= 3
+        assert len(sizes) <= 5
+
+
 def test_labs_of_no_tests_are_an_empty_table(six_schema: Schema, six_tables: tuple[pd.DataFrame, pd.DataFrame]):
     cohort = Cohort.of(six_schema.model_copy(update={"tests": {}}), six_tables[0])
     assert len(cohort.labs) == 0

@@ -177,7 +177,13 @@ def match_rates(
 
 
 def match_panels(
-    heads: Heads, counts: PanelCounts, sketch: Sketch, rng: np.random.Generator, *, rounds: int = 8
+    heads: Heads,
+    counts: PanelCounts,
+    sketch: Sketch,
+    rng: np.random.Generator,
+    *,
+    rounds: int = 8,
+    scale: float = PRIOR_SCALE,
 ) -> PanelHead:
     """The head whose dreams meet the counts.
 
@@ -193,7 +199,7 @@ def match_panels(
         for t, wanted in enumerate(missed.by_test):
             fisher = curvature(missed.inputs, heads.panels, t, missed.patients)[0] * missed.kept
             now, origin = weights_of(heads.panels, t), weights_of(start, t)
-            belief = Belief.prior(origin, PRIOR_SCALE)
+            belief = Belief.prior(origin, scale)
             # the line through the present weights, read at the prior's mean
             aim = belief.observe(wanted + fisher @ (now - origin), fisher, counts.sigma).mean
             step = DAMPING * (aim - now)

@@ -36,9 +36,8 @@ STEP_SHARE = 0.03
 PANEL_STEPS = 4
 TIE_STEPS = 2
 TIES_PAY = 10_000
-import os
 MATCH_ROUNDS = 5
-REMATCH_ROUNDS = int(os.environ.get('RM','3'))
+REMATCH_ROUNDS, REMATCH_SCALE = 3, 0.3
 KEPT = 0.5
 LATENT = 2
 FIRST_LOADING = 0.1
@@ -114,7 +113,12 @@ class VaeEngine:
             # the ground bends: of what earlier steps told of the place they left, half is forgotten
             beliefs = tuple(one.faded(KEPT) for one in beliefs)
             heads, beliefs = panel_step(training, heads, real, dreamt, beliefs, patients=teacher.patients)
-        heads = replace(heads, panels=match_panels(heads, counts, sketch, rng, rounds=REMATCH_ROUNDS))
+        heads = replace(
+            heads,
+            panels=match_panels(
+                heads, counts, sketch, rng, rounds=REMATCH_ROUNDS, scale=float(os.environ.get("PS", "1.5"))
+            ),
+        )
         heads = replace(heads, panels=match_rates(heads, counts, sketch, rng))
         for k in range(VALUE_ROUNDS):
             progress("values", 2 + PANEL_STEPS + k, steps)
