@@ -187,8 +187,8 @@ def match_panels(
 ) -> PanelHead:
     """The head whose dreams meet the counts.
 
-    Gauss-Newton on the simulated moments with a prior around the head that comes in (method of
-    simulated moments, McFadden 1989).
+    Gauss-Newton on the simulated moments with a prior of `scale` around the head that comes in
+    (method of simulated moments, McFadden 1989).
 
     Privacy: free; post-processing.
     """

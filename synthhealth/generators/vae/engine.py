@@ -113,12 +113,9 @@ class VaeEngine:
             # the ground bends: of what earlier steps told of the place they left, half is forgotten
             beliefs = tuple(one.faded(KEPT) for one in beliefs)
             heads, beliefs = panel_step(training, heads, real, dreamt, beliefs, patients=teacher.patients)
-        heads = replace(
-            heads,
-            panels=match_panels(
-                heads, counts, sketch, rng, rounds=REMATCH_ROUNDS, scale=float(os.environ.get("PS", "1.5"))
-            ),
-        )
+        # what the counts know for sure is theirs to say
+        again = match_panels(heads, counts, sketch, rng, rounds=REMATCH_ROUNDS, scale=REMATCH_SCALE)
+        heads = replace(heads, panels=again)
         heads = replace(heads, panels=match_rates(heads, counts, sketch, rng))
         for k in range(VALUE_ROUNDS):
             progress("values", 2 + PANEL_STEPS + k, steps)

@@ -21,10 +21,8 @@ from synthhealth.generators.vae.network import CrossLayer, PanelLayer
 
 Floats = NDArray[np.float64]
 CLIP_QUANTILE = 0.9
-import os
-
-PANEL_PRIOR = float(os.environ.get("PP", "1.5"))
-LONGEST = float(os.environ.get("LO", "3.0"))
+PANEL_PRIOR = 1.5
+LONGEST = 3.0
 TIES = ("panel.loading", "cross.cross")
 
 
@@ -137,12 +135,10 @@ def panel_step(
     moved = []
     for t, belief in enumerate(beliefs):
         fisher, _ = curvature(dreamt.panels, heads.panels, t, dreamt.draws.patients)
-        import os
-
-        B = int(os.environ.get("BI", "1"))
-        part = _panel_part(told.mean - B * told.dreamt, heads, t)
-        sig = np.sqrt(told.sigma**2 + B * _panel_part(told.chance, heads, t) ** 2)
-        moved.append(belief.observe(part, fisher * told.kept, sig, longest=LONGEST))
+        # what clipping leaves of dreams, whose gradients add up to nothing, is no news
+        part = _panel_part(told.mean - told.dreamt, heads, t)
+        sigma = np.sqrt(told.sigma**2 + _panel_part(told.chance, heads, t) ** 2)
+        moved.append(belief.observe(part, fisher * told.kept, sigma, longest=LONGEST))
     panels = with_weights(heads.panels, [one.mean for one in moved])
     return replace(heads, panels=panels), tuple(moved)
 
