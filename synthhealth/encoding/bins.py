@@ -12,6 +12,7 @@ from synthhealth.encoding.cell_grid import CellGrid
 PENALTIES = (1e-2, 1e-4, 1e-6, 1e-8)
 NEWTON_STEPS = 25
 OUTSTANDING = 3.5
+SEEN, REACH, LEAST_REACH = 3.5, 1 / 3, 1 / 25
 FEW_CELLS = 6
 FLOOR = 1e-5
 
@@ -29,9 +30,12 @@ class Bins:
     inside: NDArray[np.float64] | None = None
 
     @staticmethod
-    def of(histogram: NDArray[np.float64], sigma: float, *, bins: int) -> Bins:
-        """At most `bins` bins of about equal noisy mass, from a histogram with noise of scale `sigma` a cell."""
-        density = denoise(histogram, sigma)
+    def of(histogram: NDArray[np.float64], sigma: float, *, bins: int, thin: bool = False) -> Bins:
+        """At most `bins` bins of about equal noisy mass, from a histogram with noise of scale `sigma` a cell.
+
+        `thin` lets the tails fall off beyond the last cells that noise does not explain.
+        """
+        density = denoise(histogram, sigma, thin=thin)
         cells = len(density)
         count = min(bins, cells)
         below = np.concatenate(([0.0], np.cumsum(density)))
@@ -77,13 +81,13 @@ def _by_share(
     return np.asarray((point - start[cells] + 0.5) / grid.width[cells])
 
 
-def denoise(histogram: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+def denoise(histogram: NDArray[np.float64], sigma: float, *, thin: bool = False) -> NDArray[np.float64]:
     """A noisy histogram [cells] as positive shares: as smooth as the noise demands, sharp where counts stand out.
 
     The log density is fitted with a penalty on its third differences, which pulls it to a normal
     curve (Silverman 1982), and the largest penalty is taken that leaves no more misfit than the
     noise explains (Morozov's rule). A cell that still stands out keeps its own count, so that
-    favourite digits stay.
+    favourite digits stay. Where `thin` says so, tails fall off beyond what can be seen.
     """
     cells = len(histogram)
     if cells <= FEW_CELLS or sigma == 0:
@@ -91,9 +95,40 @@ def denoise(histogram: NDArray[np.float64], sigma: float) -> NDArray[np.float64]
     else:
         total = max(float(histogram.sum()), sigma * np.sqrt(cells))
         fitted = _smooth(histogram, sigma, total)
+        if thin:
+            fitted = _thinned(fitted, histogram, sigma)
         outstanding = np.abs(histogram - fitted) > OUTSTANDING * sigma
         shares = project(np.where(outstanding, np.maximum(histogram, 0.0), fitted))
     return np.asarray((shares + FLOOR / cells) / (1 + FLOOR), dtype=np.float64)
+
+
+def _thinned(fitted: NDArray[np.float64], histogram: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Expected counts [cells] whose tails decay from where the noisy counts no longer show that anybody is there.
+
+    Noise alone puts a mass of about sigma sqrt(cells) into a tail, far out where few are. Beyond the
+    last stretch of counts that stands out of its noise, counts fall by e in REACH of the way there
+    from the largest cell, and never faster than in LEAST_REACH of the grid.
+    """
+    bounded = fitted.copy()
+    for side in (slice(None), slice(None, None, -1)):
+        kept = bounded[side]  # a view: what is written to it stays
+        top = int(np.argmax(kept))
+        last = max(_last_seen(histogram[side], sigma), min(top + 1, len(kept) - 1))
+        beyond = np.arange(1, len(kept) - last)
+        reach = max(REACH * (last - top), LEAST_REACH * len(kept))
+        kept[last + 1 :] = np.minimum(kept[last + 1 :], kept[last] * np.exp(-beyond / reach))
+    return bounded
+
+
+def _last_seen(counts: NDArray[np.float64], sigma: float) -> int:
+    """The last cell at which a stretch of 1, 2, 4, ... noisy counts begins that noise does not explain; 0 if none."""
+    below = np.concatenate(([0.0], np.cumsum(counts)))
+    last, length = 0, 1
+    while length <= len(counts):
+        seen = np.flatnonzero(below[length:] - below[:-length] >= SEEN * sigma * np.sqrt(length))
+        last = max(last, int(seen[-1]) if len(seen) else 0)
+        length *= 2
+    return last
 
 
 def _smooth(histogram: NDArray[np.float64], sigma: float, total: float) -> NDArray[np.float64]:

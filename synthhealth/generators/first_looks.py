@@ -125,14 +125,17 @@ def _fine_tables(looks: Looks, layout: Layout) -> dict[int, NoisyTable]:
 
 
 def _attribute_book(layout: Layout, fine: dict[int, NoisyTable]) -> Codebook:
-    def bins(j: int, slot: Slot) -> Bins:
-        return Bins.of(fine[j].values[: _cells(slot)], fine[j].sigma, bins=ATTRIBUTE_BINS)
+    def bins(j: int, slot: Slot, *, thin: bool = False) -> Bins:
+        return Bins.of(fine[j].values[: _cells(slot)], fine[j].sigma, bins=ATTRIBUTE_BINS, thin=thin)
 
     start = len(layout.attributes)
     return Codebook(
         layout=layout,
         attributes=tuple(bins(j, slot) if slot.grid is not None else None for j, slot in enumerate(layout.attributes)),
-        summaries=tuple(bins(start + j, slot) for j, slot in enumerate(summary_slots(layout))) if layout.tests else (),
+        # a few patients of very many draws, whom noise alone put there, would outvote all others
+        summaries=tuple(bins(start + j, slot, thin=True) for j, slot in enumerate(summary_slots(layout)))
+        if layout.tests
+        else (),
         tests=(),
     )
 

@@ -164,3 +164,18 @@ def test_values_follow_the_density_inside_their_bin():
         # both lattice points of a cell come out equally often
         points = np.bincount(values.astype(int), minlength=10).reshape(5, 2)[inside]
         assert np.allclose(points[:, 0], points[:, 1], atol=2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_tail_of_noise_thins_out_and_what_is_seen_stays(seed: int):
+    rng = np.random.default_rng(seed)
+    true = 2_000 * np.exp(-np.arange(200) / 6)
+    noisy = true + rng.normal(scale=60, size=200)
+    plain, thin = (denoise(noisy, 60.0, thin=choice) for choice in (False, True))
+    wanted = true / true.sum()
+    assert thin[60:].sum() <= max(plain[60:].sum(), 1e-3)
+    assert thin[80:].sum() < 0.01
+    assert np.abs(thin[:25] - wanted[:25]).sum() < 0.08
+    # a second group far out that stands out of the noise is no tail
+    noisy[150:160] += 600
+    assert denoise(noisy, 60.0, thin=True)[150:160].sum() > 0.2
