@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from scipy.special import ndtri
 
 from privacy.blocks import blocks, nobody
+from privacy.choices import Candidates, code_threshold, outer_cells
 from privacy.cohort import Cohort
 from privacy.contributions import LATTICE, code_weight, drawn_codes, in_cells, in_groups, on_lattice
 from privacy.errors import ConfigError, refusal
@@ -142,33 +142,6 @@ def noisy_second_moments(
     return NoisyMoments(values=values + values.T, sigma=np.minimum(sigma, sigma.T))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidates:
-    """What a choice is made among; all of it public or paid for before.
-
-    `group` [cells] ascends and names each cell's candidate; a candidate's score is
-    weight x (sum over its cells of |patients - expected| - offset), with `expected` [cells],
-    `weight` and `offset` [candidates]. With nothing expected and one cell a candidate, the
-    score is a number of patients; with a model's expectations it is that of AIM (McKenna et
-    al. 2022, algorithm 3).
-    """
-
-    group: NDArray[np.int64]
-    expected: NDArray[np.float64]
-    weight: NDArray[np.float64]
-    offset: NDArray[np.float64]
-
-    @property
-    def sensitivity(self) -> float:
-        """The most that one patient, who counts at most once in a group, moves a score."""
-        return float(self.weight.max())
-
-    def scores(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The candidates' scores [candidates] from the patients in each cell [cells]."""
-        misfit = np.bincount(self.group, weights=np.abs(counts - self.expected), minlength=len(self.weight))
-        return self.weight * (misfit - self.offset)
-
-
 def noisy_choices(gate: Gate, name: str, query: Query, *, candidates: Candidates, k: int) -> NDArray[np.int64]:
     """The positions of `k` candidates, the best first, by the exponential mechanism without replacement.
 
@@ -224,13 +197,6 @@ def noisy_codes(
     return tuple(code for code, vote in zip(names, noisy, strict=True) if vote > least)
 
 
-def code_threshold(event: Thresholded, most: int) -> float:
-    """The noisy votes that a code needs, public: see `noisy_codes`."""
-    k = np.arange(1, most + 1)
-    quantile = -ndtri(-np.expm1(np.log1p(-event.delta) / k))
-    return float((1.0 / np.sqrt(k) + event.noise_multiplier * quantile).max()) + 1.0 / LATTICE
-
-
 def noisy_bounds(
     gate: Gate,
     name: str,
@@ -257,24 +223,6 @@ def noisy_bounds(
     table = noisy_histograms(gate, name, cell)
     low, high = outer_cells(table.values, table.sigma, share=share)
     return float(edges[low]), float(edges[high + 1])
-
-
-def outer_cells(counts: NDArray[np.float64], sigma: float, *, share: float) -> tuple[int, int]:
-    """The first and the last cell of a histogram [cells] with noise of scale `sigma` a cell that have to be kept.
-
-    Counts are added up from an end until they exceed `share` of all by twice the noise of the
-    sum: what lies before that is `share` of the patients, and as many more as noise hides. All
-    cells where nothing stands out.
-
-    Privacy: free; post-processing.
-    """
-    noise = 2.0 * sigma * np.sqrt(np.arange(1, len(counts) + 1))
-    least = share * max(float(counts.sum()), 0.0) + noise
-    ends = [np.flatnonzero(np.cumsum(one) > least) for one in (counts, counts[::-1])]
-    if min(len(found) for found in ends) == 0:
-        return 0, len(counts) - 1
-    low, high = int(ends[0][0]), len(counts) - 1 - int(ends[1][0])
-    return min(low, high), max(low, high)
 
 
 def noisy_patient_count(gate: Gate, name: str) -> int:

@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from privacy.choices import outer_cells
 from privacy.cohort import Cohort
-from privacy.mechanisms import outer_cells
 from privacy.plan import Charge
 from synthhealth.encoding.cell_grid import CellGrid
 from synthhealth.encoding.layout import Layout, Slot

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from audit.breaks_of_looks import behind
 from kept_rows import written
 from numpy.typing import NDArray
 
 from privacy.cohort import Cohort
 from privacy.gate import Gate
-from privacy.mechanisms import NoisyTable, Query
 from privacy.schema import Number, Schema
 from synthhealth.encoding.draws import Draws
 from synthhealth.generators import bookkeeping, marginal
@@ -22,7 +22,6 @@ from synthhealth.generators.dpsgd.batch import Batch
 from synthhealth.generators.dpsgd.network import Network
 from synthhealth.generators.events.dream import Heads
 from synthhealth.generators.fitted import Fitted
-from synthhealth.generators.looks import ExactLooks, PaidLooks
 from synthhealth.generators.marginal import MarginalEngine
 from synthhealth.generators.protocol import Model, ModelState, Progress
 from synthhealth.generators.training import Gradients, Room, Training
@@ -33,12 +32,6 @@ from synthhealth.generators.vae.episodes import Episodes, Source
 Floats = NDArray[np.float64]
 Break = Callable[[pytest.MonkeyPatch], None]
 Fit = Callable[[MarginalEngine, Gate, Progress], Model]
-
-
-def behind(gate: Gate) -> Cohort:
-    """The rows, without asking anybody."""
-    rows: Cohort = gate._Gate__rows  # type: ignore[attr-defined]
-    return rows
 
 
 # --- patients who touch each other --------------------------------------------------------------------------------
@@ -110,6 +103,17 @@ def neighbours_leak(patch: pytest.MonkeyPatch) -> None:
         return shifted
 
     patch.setattr(Draws, "previous_bits", previous_bits)
+
+
+def sums_by_running_total(patch: pytest.MonkeyPatch) -> None:
+    """A patient's sums are read off a running total, whose last digits know the patients before."""
+
+    def sums(self: Draws, values: Floats) -> Floats:
+        running = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
+        stop = np.cumsum(self.per_patient())
+        return running[stop] - running[stop - self.per_patient()]
+
+    patch.setattr(Draws, "sums", sums)
 
 
 # --- ways around the releases --------------------------------------------------------------------------------------
@@ -186,28 +190,6 @@ def ties_from_rows(patch: pytest.MonkeyPatch) -> None:
         return replace(told, mean=np.concatenate(rows).sum(axis=0) / patients)
 
     patch.setattr(ties, "private_mean", private_mean)
-
-
-def exact_digits(patch: pytest.MonkeyPatch) -> None:
-    """Favourite numbers of columns are counted without noise, since they are nobody's secret."""
-    real = PaidLooks.histograms
-
-    def histograms(looks: PaidLooks, name: str, query: Query) -> NoisyTable:
-        paid = real(looks, name, query)
-        return ExactLooks(rows=behind(looks.gate)).histograms(name, query) if name == "digits" else paid
-
-    patch.setattr(PaidLooks, "histograms", histograms)
-
-
-def exact_value_digits(patch: pytest.MonkeyPatch) -> None:
-    """The same for the last digits of values."""
-    real = PaidLooks.sums
-
-    def sums(looks: PaidLooks, name: str, query: Query, *, max_norm: float) -> NoisyTable:
-        paid = real(looks, name, query, max_norm=max_norm)
-        return ExactLooks(rows=behind(looks.gate)).histograms(name, query) if name == "value digits" else paid
-
-    patch.setattr(PaidLooks, "sums", sums)
 
 
 def best_of_eight(patch: pytest.MonkeyPatch) -> None:

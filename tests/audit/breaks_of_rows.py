@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from privacy import admission_patients, cohort
+from privacy.cohort import Cohort
 from synthhealth.generators import training
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -90,6 +91,16 @@ def shared_bounding(patch: pytest.MonkeyPatch) -> None:
         "patient_lots",
         lambda _key, ids: np.random.default_rng(0).integers(0, 2**63, len(ids), dtype=np.uint64),
     )
+
+
+def bounding_by_place(patch: pytest.MonkeyPatch) -> None:
+    """Where the run of records begins that stays depends on the patient's place among the others."""
+    patch.setattr(cohort, "patient_lots", lambda _key, ids: 7 * np.arange(len(ids), dtype=np.uint64))
+
+
+def unbounded(patch: pytest.MonkeyPatch) -> None:
+    """Everybody keeps all records."""
+    patch.setattr(Cohort, "bound_records", lambda whole, _most=None, **_: whole)
 
 
 def shared_split(patch: pytest.MonkeyPatch) -> None:

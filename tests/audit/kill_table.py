@@ -12,7 +12,9 @@ from pathlib import Path
 
 import torch
 from audit import test_privacy_mutants as rooms
-from audit.mutants import MUTANTS, Mutant, survives
+from audit.mutant import Mutant
+from audit.mutants import MUTANTS, survives
+from audit.mutants_of_sources import MUTANTS as OF_SOURCES
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "mutants.md"
 ABOUT = """# The kill table
@@ -30,7 +32,7 @@ Put on in memory, in `tests/audit/mutants.py`; the tests stand in `tests/audit/`
 """
 SOURCE = """
 ## Breaks of the privacy rooms' source
-Written into a copy of the source, in `tests/audit/test_privacy_mutants.py`; the tests stand in `tests/privacy/`.
+Written into a copy of the source, in `tests/audit/mutants_of_sources.py`; the tests stand in `tests/privacy/`.
 
 | break | noticed by |
 |---|---|
@@ -59,7 +61,7 @@ def fates_of_rooms() -> Iterable[Line]:
     """The same for the breaks that are written into a copy of the source."""
     with tempfile.TemporaryDirectory() as folder:
         copy = rooms.copied(Path(folder))
-        for mutant in rooms.MUTANTS:
+        for mutant in OF_SOURCES:
             began = time.monotonic()
             killed = rooms.broken(mutant, copy).returncode == 1
             yield Line(name=mutant.name, killer=mutant.killer, killed=killed, seconds=time.monotonic() - began)
@@ -79,7 +81,7 @@ def unbroken() -> list[str]:
 def page() -> str:
     """The published list of both registries."""
     ours = (f"| {mutant.name} | `{mutant.killed_by}` |\n" for mutant in MUTANTS)
-    theirs = (f"| {mutant.name} | `{mutant.killer}` |\n" for mutant in rooms.MUTANTS)
+    theirs = (f"| {mutant.name} | `{mutant.killer}` |\n" for mutant in OF_SOURCES)
     return ABOUT + "".join(ours) + SOURCE + "".join(theirs)
 
 
@@ -89,7 +91,7 @@ def main(words: list[str]) -> int:
         PAGE.write_text(page(), encoding="utf-8")
         return 0
     torch.set_num_threads(1)
-    wide = max(len(mutant.name) for mutant in (*MUTANTS, *rooms.MUTANTS))
+    wide = max(len(mutant.name) for mutant in (*MUTANTS, *OF_SOURCES))
     lines = []
     for line in chain(fates(MUTANTS), fates_of_rooms()):
         lines.append(line)

@@ -19,10 +19,11 @@ from privacy.mechanisms import NoisyTable
 from privacy.plan import Charge, Plan, calibrate
 from privacy.schema import Schema
 from synthhealth.engines import make_engine
-from synthhealth.generators import marginal, training
+from synthhealth.generators import marginal, teacher, training
 from synthhealth.generators.dpsgd import calibration
 from synthhealth.generators.dpsgd.engine import DpsgdEngine
 from synthhealth.generators.protocol import Engine, EngineName, Model
+from synthhealth.generators.table import decoder
 from synthhealth.generators.vae.engine import TIE_STEPS, VaeEngine
 
 BUDGET = Budget(epsilon=3.0, delta=1e-6)
@@ -82,6 +83,8 @@ def short_dreams() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(marginal, "DREAMERS", 150)
         patch.setattr(marginal, "ROUNDS", 1)
+        patch.setattr(decoder, "DREAMS", 1_000)
+        patch.setattr(teacher, "UNCLIPPING_DREAMS", 1_000)
         patch.setattr(calibration, "DREAMERS", 100)
         patch.setattr(calibration, "ROUNDS", 1)
         yield

@@ -7,9 +7,11 @@ import pandas as pd
 import torch
 from audit.stage import ward
 from conftest import SIX_LABS, SIX_PATIENTS, SIX_SCHEMA, table
+from small_world import gate_of
 from strategies import assert_same
 
 from privacy.cohort import Cohort
+from privacy.events import DiscreteLaplace
 from privacy.schema import Schema
 from synthhealth.generators.dpsgd import learning
 
@@ -24,6 +26,13 @@ def test_which_records_stay_is_nobody_elses_business():
             assert_same(
                 ward().bound_records(cap, key=KEY).take(others), ward().take(others).bound_records(cap, key=KEY)
             )
+
+
+def test_behind_the_gate_nobody_has_more_records_than_the_cap():
+    gate = gate_of(ward(), {"look": DiscreteLaplace(scale=9.0)})
+    assert ward().records_per_patient().max() > ward().schema.privacy_unit.max_records
+    kept = gate.open(gate.ledger.spend("look")).records_per_patient()
+    assert kept.tolist() == np.minimum(ward().records_per_patient(), ward().schema.privacy_unit.max_records).tolist()
 
 
 def test_which_side_a_patient_is_on_is_nobody_elses_business():

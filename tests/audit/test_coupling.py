@@ -1,7 +1,8 @@
 """Coupling: what a patient gives to a release is the same with and without another patient, in every read of a fit.
 
 Together with the clip this is the sensitivity argument as the code runs: the sums of two
-neighbouring worlds differ by one clipped row.
+neighbouring worlds differ by one clipped row. Rows of histograms and sums are equal to the last
+bit; rows of moments and steps differ by less than the proof of their sums allows.
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ def _rows_of_the_others_stay(engine: Engine, *, gone: int = HEAVY) -> None:
     with watching(there):
         fitted(engine, worlds[1], given=tape)
     assert len(here.releases) == len(there.releases) == len(tape.values)
-    for number, (ours, theirs) in enumerate(zip(here.releases, there.releases, strict=True)):
+    for number, (ours, theirs, terms) in enumerate(zip(here.releases, there.releases, tape.terms, strict=True)):
+        # what is cut down to whole numbers row by row has no room for a difference in the last digit
+        allowed = 0.0 if terms[0] == "table" else 0.5 * ROW_ERROR
         assert set(theirs) == set(worlds[1].ids) == set(ours) - {worlds[0].ids[gone]}
         for name, row in theirs.items():
             apart = np.linalg.norm(ours[name] - row)
-            assert apart <= 0.5 * ROW_ERROR * max(np.linalg.norm(row), 1e-9), (number, name)
+            assert apart <= allowed * max(np.linalg.norm(row), 1e-9), (number, name)
 
 
 def test_in_a_marginal_fit_no_patients_row_knows_another():

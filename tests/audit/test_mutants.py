@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from audit.kill_table import page, unbroken
-from audit.mutants import MUTANTS, Mutant, broken, survives
+from audit.mutant import Mutant
+from audit.mutants import MUTANTS, broken, survives
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "mutants.md"
 # The breaks that a privacy expert asks for first, each with words of the mutants that stand for it.

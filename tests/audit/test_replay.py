@@ -14,11 +14,13 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from audit.tape import fitted, small_engine
+from audit.tape import Fit, fitted, small_engine
 from lab_cohorts import SCHEMA, lab_cohort
 
 from privacy.cohort import Cohort, Records
-from synthhealth.generators.protocol import EngineName
+from synthhealth.generators.fitted import Fitted
+from synthhealth.generators.protocol import Engine, EngineName
+from synthhealth.generators.table.features import LEAST_DEGREE
 
 
 @cache
@@ -46,16 +48,28 @@ def elsewhere() -> Cohort:
     return lab_cohort(31, 3, shift=-2.5)
 
 
+def two_columns(cohort: Cohort) -> Cohort:
+    """The same patients, told by two numbers alone."""
+    columns = {name: SCHEMA.columns[name] for name in ("age", "weight")}
+    schema = SCHEMA.model_copy(update={"columns": columns, "outcomes": (), "tests": {}})
+    nobody = cohort.records.keep(np.zeros(len(cohort.records), dtype=np.bool_))
+    return Cohort(schema=schema, patients=cohort.patients[["patient_id", *columns]], records=nobody)
+
+
 def _made_of_releases_alone(name: EngineName) -> None:
+    _nothing_else_tells(small_engine(name, SCHEMA), here(), there(), elsewhere())
+
+
+def _nothing_else_tells(engine: Engine, one: Cohort, *others: Cohort) -> Fit:
     torch.set_num_threads(1)
-    engine = small_engine(name, SCHEMA)
-    first = fitted(engine, here())
+    first = fitted(engine, one)
     ours = first.leaves()
-    for other in (there(), elsewhere()):
+    for other in others:
         theirs = fitted(engine, other, given=first.tape).leaves()
         assert list(ours) == list(theirs)
         differ = [part for part in ours if ours[part] != theirs[part]]
         assert differ == []
+    return first
 
 
 def test_a_marginal_model_is_made_of_its_releases_alone():
@@ -68,6 +82,14 @@ def test_a_vae_is_made_of_its_releases_alone():
 
 def test_a_vae_dpsgd_is_made_of_its_releases_alone():
     _made_of_releases_alone("vae-dpsgd")
+
+
+def test_a_table_told_by_finer_scores_is_made_of_its_releases_alone():
+    """So few columns that noise leaves room for more scores than two: how many, the public number of patients says."""
+    engine = small_engine("marginal", two_columns(here()).schema)
+    model = _nothing_else_tells(engine, two_columns(here()), two_columns(there())).model
+    assert isinstance(model, Fitted)
+    assert max(score.count for score in model.decoder.scores) > LEAST_DEGREE + 1  # one is for missing
 
 
 @pytest.mark.parametrize("name", ["marginal", "vae", "vae-dpsgd"])

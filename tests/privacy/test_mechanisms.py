@@ -12,6 +12,7 @@ from small_world import charge, chi2_interval, cohort_of, gate_of, noise_fits, p
 
 from privacy import lattice, mechanisms, randomness
 from privacy.budget import Budget
+from privacy.choices import Candidates, code_threshold
 from privacy.cohort import Cohort
 from privacy.contributions import LATTICE
 from privacy.errors import BudgetError, ConfigError
@@ -26,8 +27,6 @@ from privacy.events import (
 from privacy.gate import Gate
 from privacy.ledger import Ledger
 from privacy.mechanisms import (
-    Candidates,
-    code_threshold,
     noisy_bounds,
     noisy_choices,
     noisy_codes,

@@ -12,10 +12,11 @@ from lab_cohorts import SCHEMA, lab_cohort
 from numpy.typing import NDArray
 from small_world import without
 
+from privacy.choices import outer_cells
 from privacy.cohort import Cohort
 from privacy.errors import SchemaError
 from privacy.events import DiscreteGaussian
-from privacy.mechanisms import NoisyTable, Query, outer_cells
+from privacy.mechanisms import NoisyTable, Query
 from privacy.schema import Schema
 from synthhealth.encoding.layout import Layout
 from synthhealth.engines import restore_model
