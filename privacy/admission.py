@@ -26,21 +26,24 @@ class Admission:
     notices: tuple[Notice, ...]
 
 
-def admit(schema: Schema, patients: pd.DataFrame, labs: pd.DataFrame | Blocks | None = None) -> Admission:
+def admit(
+    schema: Schema, patients: pd.DataFrame, labs: pd.DataFrame | Blocks | None = None, *, files: Path | None = None
+) -> Admission:
     """Bring a table of patients and a long table of labs into `schema`, by rules that look at one patient at a time.
 
     `patients` has the schema's key and its columns; `labs` the key, `time`, `test`, `value` and,
     where units differ, `unit`. Cells may be text or typed. docs/reference/admission-rules.md
     lists each rule. `labs` may come by blocks (`read_labs`), so that the table is never in memory
-    as a whole. A cohort's own frames come back as they are.
+    as a whole. With a folder for `files` the records are not either; see `records.Records`. A cohort's
+    own frames come back as they are.
 
     Raises DataError, naming table, column and rule and never a cell, when a column is missing,
-    an id stands twice, or no patient is left.
+    an id stands twice, or no patient is left; ConfigError where the folder has no room.
 
     Privacy: internal only; each repair is a per-patient map with stability 1.
     """
     admitted = admit_patients(schema, patients)
-    records, lab_notices = admit_labs(schema, labs, admitted)
+    records, lab_notices = admit_labs(schema, labs, admitted, files)
     return Admission(
         cohort=Cohort(schema=schema, patients=admitted.frame, records=records),
         notices=(*admitted.notices, *lab_notices),

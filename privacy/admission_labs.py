@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from privacy.cohort import Records
 from privacy.grid import on_step
 from privacy.notice import Done, Notice, Rule
 from privacy.record_rules import over_time
+from privacy.record_sort import sorted_by_patient
 from privacy.schema import LAB_COLUMNS, Schema
 from privacy.table_blocks import Blocks
 
@@ -77,11 +80,12 @@ class _Sieve:
 
 
 def admit_labs(
-    schema: Schema, table: pd.DataFrame | Blocks | None, patients: Admitted
+    schema: Schema, table: pd.DataFrame | Blocks | None, patients: Admitted, files: Path | None = None
 ) -> tuple[Records, tuple[Notice, ...]]:
     """Read `table`, whole or by blocks, by the schema's rules and attach its rows to the admitted `patients`.
 
-    Raises DataError when a column is missing.
+    The records are in memory, or in `files` of that folder. Raises DataError when a column is missing,
+    ConfigError where the folder has no room.
 
     Privacy: internal only; each repair is a per-record map, and a record meets its own patient only.
     """
@@ -91,22 +95,35 @@ def admit_labs(
     key = key_column(schema, blocks.names, TABLE)
     require_columns(blocks.names, TABLE, ("time", "test", "value"))
     extra = extra_columns(blocks.names, TABLE, (key, *LAB_COLUMNS))
-    met, parts, rows = _Met(), [_EMPTY], 0
+    met, rows = _Met(), 0
     owners = {name: row for name, row in zip(patients.ids, patients.row.tolist(), strict=True) if name}
-    for frame in blocks.frames:
-        rows += len(frame)
-        if schema.tests and len(frame) > 0:
-            parts.append(_part(schema, frame, key, patients, owners, met))
+
+    def parts() -> Iterator[Records]:
+        nonlocal rows
+        for frame in blocks.frames:
+            rows += len(frame)
+            if schema.tests and len(frame) > 0:
+                yield _part(schema, frame, key, patients, owners, met)
+
+    if files is None:
+        records = _settled(schema, Records.joined([_EMPTY, *parts()]), met)
+    else:
+        in_order = sorted_by_patient(parts(), len(patients.frame), files)
+        records = Records.filed((_settled(schema, some, met) for some in in_order), files)
     if rows == 0:
         return _EMPTY, (*extra, *noticed(TABLE, "", Rule.NO_ROWS, Done.READ_AS_IS, 1))
     if not schema.tests:
         return _EMPTY, (*extra, *noticed(TABLE, "test", Rule.UNKNOWN_TEST, Done.ROW_LEFT_OUT, rows))
-    records = Records.joined(parts)
+    return records, (*extra, *met.notices(schema))
+
+
+def _settled(schema: Schema, records: Records, met: _Met) -> Records:
+    """Whole patients' records with monotone tests in their order."""
     settled = over_time(schema, records)
     against = np.bincount(records.test[settled.value != records.value], minlength=len(schema.tests))
     for place, count in enumerate(against.tolist()):
         met.add("value", place, Rule.AGAINST, Done.REARRANGED, count)
-    return settled, (*extra, *met.notices(schema))
+    return settled
 
 
 def _part(

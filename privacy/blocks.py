@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from privacy.cohort import Cohort, Records
+from privacy.cohort import Cohort
 
 PATIENTS_A_BLOCK = 8192  # public: nothing about the rows decides it
 
@@ -44,14 +45,9 @@ def nobody(cohort: Cohort) -> Cohort:
 
 
 def _rows(cohort: Cohort, start: int, stop: int, records: slice) -> Cohort:
-    mine = cohort.records
+    mine = cohort.records.piece(records)
     return Cohort(
         schema=cohort.schema,
         patients=cohort.patients.iloc[start:stop].reset_index(drop=True),
-        records=Records(
-            owner=(mine.owner[records] - start).astype(np.int32),
-            time=mine.time[records],
-            test=mine.test[records],
-            value=mine.value[records],
-        ),
+        records=replace(mine, owner=(mine.owner - start).astype(np.int32)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,17 +35,24 @@ class Cohort:
     records: Records
 
     @staticmethod
-    def read(schema: Schema, *, patients: str | Path, labs: str | Path | None = None) -> Cohort:
+    def read(
+        schema: Schema, *, patients: str | Path, labs: str | Path | None = None, files: str | Path | None = None
+    ) -> Cohort:
         """Read a patients' table and a long table of labs (CSV or Parquet) by the schema's rules.
 
-        Raises DataError naming table, column and rule; never a cell.
+        Where a folder for `files` is given, the records lie there in files without a name and are in
+        memory a piece at a time; what is learnt is the same to the cell.
+
+        Raises DataError naming table, column and rule; never a cell. ConfigError where the folder has no room.
 
         Privacy: internal only; each repair is a per-patient map.
         """
         from privacy.admission import admit, read_labs  # admission builds cohorts, so it stands above this module
         from privacy.tables import read_table
 
-        return admit(schema, read_table(patients, "patients"), None if labs is None else read_labs(schema, labs)).cohort
+        told = None if labs is None else read_labs(schema, labs)
+        folder = None if files is None else Path(files)
+        return admit(schema, read_table(patients, "patients"), told, files=folder).cohort
 
     @staticmethod
     def of(schema: Schema, patients: pd.DataFrame, labs: pd.DataFrame | None = None) -> Cohort:
@@ -115,18 +122,25 @@ class Cohort:
 
     def records_per_patient(self) -> NDArray[np.int64]:
         """How many lab records each patient has, shape [n]."""
-        return np.asarray(np.bincount(self.records.owner, minlength=len(self)), dtype=np.int64)
+        counts = np.zeros(len(self), dtype=np.int64)
+        for _, piece in self.records.pieces():
+            counts += np.bincount(piece.owner, minlength=len(self))
+        return counts
 
     def take(self, rows: NDArray[np.integer]) -> Cohort:
         """The patients at `rows` [k] (each at most once), in that order, with all their records."""
-        place = np.full(len(self), -1, dtype=np.int64)
+        place = np.full(len(self), -1, dtype=np.int32)
         place[rows] = np.arange(len(rows))
-        mine = self.records.keep(place[self.records.owner] >= 0)
-        return Cohort(
-            schema=self.schema,
-            patients=self.patients.iloc[rows].reset_index(drop=True),
-            records=Records.sorted(owner=place[mine.owner], time=mine.time, test=mine.test, value=mine.value),
-        )
+
+        def mine(_: int, piece: Records) -> Records:
+            kept = piece.keep(place[piece.owner] >= 0)
+            return replace(kept, owner=place[kept.owner])
+
+        records = self.records.each(mine)
+        if (np.diff(rows) < 0).any():
+            records = Records.joined([records])
+        patients = self.patients.iloc[rows].reset_index(drop=True)
+        return Cohort(schema=self.schema, patients=patients, records=records)
 
     def split(self, holdout: float = 0.3, *, key: bytes | None = None) -> tuple[Cohort, Cohort]:
         """Split into (train, holdout) by a keyed lot that each patient draws alone.
@@ -159,13 +173,16 @@ class Cohort:
         over = counts > cap
         if not over.any():
             return self
-        # lots for the patients with too many alone: most have few, and memory counts
-        mine = np.flatnonzero(over[self.records.owner])
-        start, owner = np.cumsum(counts) - counts, self.records.owner[mine]
-        begin = np.zeros(len(self), dtype=np.int64)
+        start, begin = np.cumsum(counts) - counts, np.zeros(len(self), dtype=np.int64)
+        # lots for the patients with too many alone: most have few
         lots = patient_lots(secret_bytes(32) if key is None else key, self.ids[over])
         begin[over] = lots % counts[over].astype(np.uint64)
-        place = mine - start[owner]
-        keep = np.ones(len(self.records), dtype=np.bool_)
-        keep[mine] = (place - begin[owner]) % counts[owner] < cap
-        return Cohort(schema=self.schema, patients=self.patients, records=self.records.keep(keep))
+
+        def capped(first: int, piece: Records) -> Records:
+            mine = np.flatnonzero(over[piece.owner])
+            owner = piece.owner[mine]
+            keep = np.ones(len(piece), dtype=np.bool_)
+            keep[mine] = (first + mine - start[owner] - begin[owner]) % counts[owner] < cap
+            return piece.keep(keep)
+
+        return Cohort(schema=self.schema, patients=self.patients, records=self.records.each(capped))

@@ -40,7 +40,8 @@ def fit(config: Config, *, again: bool = False, progress: Progress = quiet) -> F
     with within(progress, "fit") as tell:
         synthesizer = job.synthesizer()
         job.require_room(synthesizer, planned_quality(job))
-        cohort = admitted(job, tell).cohort
+        job.output.internal.mkdir(parents=True, exist_ok=True)
+        cohort = admitted(job, tell, files=job.output.internal).cohort
         with held(job.output):
             _spend(Job.of(config), synthesizer, cohort, tell)
             Job.of(config).done("fit", began)

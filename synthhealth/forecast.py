@@ -34,6 +34,7 @@ HARDER = 1.2  # people take more steps to fit than made-up patients do: see docs
 CLEAR = Budget(epsilon=50, delta=1e-6)  # few patients are drowned in the noise that is right for many
 # Bytes in memory: a record, a patient without records, copies of both from the tables to the fit, and a record drawn.
 RECORD, PATIENT, COPIES, DRAWN = 22, 300, 3.5, 160
+IN_PIECES = ("vae", "marginal")  # engines that never have all records in memory, since a fit holds them in files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +113,8 @@ def drawn_out(task: Task, trials: list[Trial], *, assumed: bool) -> Forecast:
     between = max(large.patients - small.patients, 1)
     fit_slope = max(large.fit - small.fit, 0.0) / between
     more = max(task.patients - large.patients, 0)
-    learnt = large.memory + COPIES * more * (PATIENT + RECORD * task.records) / 1e9
+    held = 0 if task.engine in IN_PIECES else RECORD * task.records
+    learnt = large.memory + COPIES * more * (PATIENT + held) / 1e9
     block = DRAWN * task.records * max(min(task.synthetic, PATIENTS_A_BLOCK) - large.patients, 0)
     drawn = large.memory + (block + 2 * (PATIENT + RECORD * task.records) * task.synthetic) / 1e9
     return Forecast(

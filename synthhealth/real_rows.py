@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from privacy.admission import Admission, admit, read_labs
 from privacy.cohort import Cohort
 from privacy.tables import read_table
@@ -10,8 +12,10 @@ from synthhealth.job import Job
 from synthhealth.split_key import read_key
 
 
-def admitted(job: Job, progress: Progress) -> Admission:
-    """The real tables, by the schema's rules; raises DataError.
+def admitted(job: Job, progress: Progress, *, files: Path | None = None) -> Admission:
+    """The real tables, by the schema's rules; with a folder for `files` the records are not held in memory.
+
+    Raises DataError, and ConfigError where the folder has no room.
 
     Privacy: internal only.
     """
@@ -20,7 +24,7 @@ def admitted(job: Job, progress: Progress) -> Admission:
     patients = read_table(data.patients, "patients")
     labs = None if data.labs is None else read_labs(job.schema, data.labs)
     progress("holding them against the schema", 1, 2)
-    return admit(job.schema, patients, labs)
+    return admit(job.schema, patients, labs, files=files)
 
 
 def sides(job: Job, everybody: Cohort) -> tuple[Cohort, Cohort, Cohort]:

@@ -31,7 +31,7 @@ def cohort_of(name: str) -> Cohort:
         with tempfile.TemporaryDirectory() as scratch:
             alone("bench.one_run", "prepare", size, scratch)
             files = {part: Path(scratch) / f"{part}.parquet" for part in ("patients", "labs")}
-            return Cohort.read(simulated_schema(size), **files)
+            return Cohort.read(simulated_schema(size), **files, files=tempfile.gettempdir())
     return icu_bench(Path(name)).cohort
 
 

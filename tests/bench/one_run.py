@@ -60,7 +60,7 @@ def run(engine: EngineName, patients: int, folder: Path) -> dict[str, float]:
         seen[f"{name} GB"] = memory()
 
     schema = simulated_schema(patients)
-    cohort = Cohort.read(schema, patients=folder / "patients.parquet", labs=folder / "labs.parquet")
+    cohort = Cohort.read(schema, patients=folder / "patients.parquet", labs=folder / "labs.parquet", files=folder)
     lap("read")
     seen["records"] = len(cohort.records)
     synthesizer = Synthesizer(schema, budget=Budget(epsilon=3, delta=DELTA), cohort_size=patients, engine=engine)
