@@ -125,16 +125,3 @@ def _evaluate(node: ast.expr, columns: Mapping[str, Values]) -> Values:  # noqa:
         case ast.Call(func=ast.Name(id=name)):
             return reduce(_EXTREME[name], [_evaluate(part, columns) for part in node.args])
     raise TypeError(f"no arithmetic: {ast.dump(node)}")
-
-
-def _match(node: ast.Compare) -> Match | None:
-    """A category held against a code; None for a comparison of numbers."""
-    match node:
-        case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq()], comparators=[ast.Constant(str() | int() as code)]):
-            return Match(name, code)
-    return None
-
-
-def _compared(node: ast.Compare, columns: Mapping[str, Values]) -> Values:
-    one, two = (_evaluate(side, columns) for side in (node.left, node.comparators[0]))
-    return np.where(np.isnan(one) | np.isnan(two), np.nan, _COMPARED[type(node.ops[0])](one, two))

@@ -118,19 +118,7 @@ class Schema(Part):
         except tomllib.TOMLDecodeError as error:
             raise SchemaError(f"{source}: not valid TOML: {error}") from error
         except ValidationError as error:
-            parts = (
-                Schema,
-                PrivacyUnit,
-                Category,
-                Number,
-                Derived,
-                Test,
-                DerivedTest,
-                Order,
-                Implication,
-                Combinations,
-            )
-            keys = [key for part in parts for key in part.model_fields]
+            keys = [key for part in (Schema, *PARTS) for key in part.model_fields]
             raise SchemaError(messages(text, error, source=source, keys=keys)) from error
 
     @model_validator(mode="after")

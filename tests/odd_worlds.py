@@ -2,130 +2,101 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from schema_texts import (
+    SEX,
+    category,
+    coded_lab,
+    combinations,
+    derived,
+    derived_lab,
+    implication,
+    lab,
+    number,
+    order,
+    schema_text,
+)
 
 from privacy.cohort import Cohort, Records
 from privacy.patient_frame import patient_frame
 from privacy.record_rules import over_time
 from privacy.schema import Category, Number, Schema, Test
 
-_HEAD = """
-name = "odd"
-cohort_size = 40
-"""
-_MIXED = """
-[columns.age]
-kind = "integer"
-low = 0
-high = 100
-[columns.sex]
-kind = "categorical"
-codes = ["F", "M"]
-missing = true
-"""
-_LABS = """
-[tests.Na]
-low = 100
-high = 180
-precision = 1
-[tests.CRP]
-low = 0
-high = 500
-precision = 0.1
-scale = "log"
-[tests.Dipstick]
-codes = [-1, 3, 7]
-"""
+_MIXED = (number("age", 0, 100), SEX)
+_LABS = (lab("Na", 100, 180), lab("CRP", 0, 500, 0.1, scale="log"), coded_lab("Dipstick", -1, 3, 7))
 
 
-def _unit(window: str = "[0, 48]", cap: int = 30) -> str:
-    return f"[privacy_unit]\nmax_records = {cap}\nwindow = {window}\n"
+def _odd(*parts: str, cap: int = 30, window: tuple[float, float] = (0, 48), **more: Any) -> str:
+    return schema_text("odd", *parts, size=40, cap=cap, window=window, **more)
 
 
 ODD_SCHEMAS = {
-    "no tests": _HEAD + _unit() + _MIXED,
-    "one test": _HEAD + _unit() + _MIXED + "[tests.Na]\nlow = 100\nhigh = 180\nprecision = 1\n",
-    "one test of one code": _HEAD + _unit() + _MIXED + "[tests.Dipstick]\ncodes = [4]\n",
-    "a test of two values": _HEAD + _unit() + _MIXED + "[tests.Flag]\nlow = 0\nhigh = 1\nprecision = 1\n",
-    "coded tests alone": _HEAD + _unit() + _MIXED + "[tests.A]\ncodes = [0, 1]\n[tests.B]\ncodes = [9, -2, 5]\n",
-    "no numeric columns": _HEAD + _unit() + '[columns.ward]\nkind = "categorical"\ncodes = ["a", "b", "c"]\n' + _LABS,
-    "one code and nothing else": _HEAD + _unit() + '[columns.only]\nkind = "categorical"\ncodes = [1]\n',
-    "one code and labs": _HEAD + _unit() + '[columns.only]\nkind = "categorical"\ncodes = [1]\n' + _LABS,
-    "an outcome that may be missing": _HEAD
-    + 'outcomes = ["died"]\n'
-    + _unit()
-    + _MIXED
-    + '[columns.died]\nkind = "categorical"\ncodes = [0, 1]\nmissing = true\n'
-    + _LABS,
-    "end of follow-up": _HEAD
-    + 'end_of_followup = "stay"\n'
-    + _unit("[-12, 36]")
-    + _MIXED
-    + '[columns.stay]\nkind = "continuous"\nlow = -20\nhigh = 60\nprecision = 0.5\n'
-    + _LABS,
-    "orders in a chain": _HEAD
-    + _unit()
-    + _MIXED
-    + "".join(f'[columns.{name}]\nkind = "date"\nlow = 0\nhigh = 900\nmissing = true\n' for name in ("x", "y", "z"))
-    + '[[constraints]]\nkind = "order"\nbefore = "x"\nafter = "y"\n'
-    + '[[constraints]]\nkind = "order"\nbefore = "y"\nafter = "z"\n'
-    + _LABS,
-    "codes that rule one another": _HEAD
-    + _unit()
-    + _MIXED
-    + '[columns.pregnant]\nkind = "categorical"\ncodes = [0, 1]\n'
-    + '[columns.diabetes]\nkind = "ordinal"\ncodes = [0, 1, 2]\nother = true\n'
-    + '[columns.insulin]\nkind = "continuous"\nlow = 0\nhigh = 100\nprecision = 0.5\nmissing = true\n'
-    + '[columns.site]\nkind = "categorical"\ncodes = ["north", "south"]\n'
-    + '[columns.ward]\nkind = "categorical"\ncodes = ["a", "b", "c"]\nmissing = true\n'
-    + '[columns.bed]\nkind = "categorical"\ncodes = ["wide", "cot"]\n'
-    + '[[constraints]]\nkind = "implication"\nwhen = { sex = "M" }\nthen = { pregnant = 0 }\n'
-    + '[[constraints]]\nkind = "implication"\nwhen = { diabetes = [0, "OTHER"] }\nthen_missing = ["insulin"]\n'
-    + '[[constraints]]\nkind = "combinations"\ncolumns = ["ward", "site"]\n'
-    + 'allowed = [["a", "north"], ["b", "south"], ["c", "south"]]\n'
-    + '[[constraints]]\nkind = "implication"\nwhen = { site = "south", pregnant = 1 }\nthen = { bed = "wide" }\n'
-    + _LABS,
-    "tests that follow from others": _HEAD
-    + _unit()
-    + _MIXED
-    + _LABS
-    + '[tests.Dose]\nlow = 0\nhigh = 90\nprecision = 0.5\nmonotone = "rising"\n'
-    + '[tests.Stage]\ncodes = [3, 1, 7]\nmonotone = "falling"\n'
-    + '[derived_tests.Gap]\nformula = "Na - 10 * Dose / (age < 60)"\nlow = -200\nhigh = 150\nprecision = 0.1\n'
-    + "[derived_tests.Ratio]\nformula = \"CRP / (1 + (sex == 'F'))\"\nlow = 0\nhigh = 500\nprecision = 0.01\n",
-    "a window of one step": _HEAD + "time_precision = 24\n" + _unit("[0, 24]") + _MIXED + _LABS,
-    "one record a patient": _HEAD + _unit(cap=1) + _MIXED + _LABS,
-    "a long window of short steps": _HEAD
-    + 'time_unit = "days"\ntime_precision = 0.041666666666666664\n'
-    + _unit("[-30, 700]", cap=50)
-    + _MIXED
-    + _LABS,
-    "fine and wide grids": _HEAD
-    + _unit()
-    + '[columns."a.0 / b"]\nkind = "continuous"\nlow = -5000\nhigh = 5000\nprecision = 1e-4\n'
-    + '[columns.cost]\nkind = "continuous"\nlow = 0\nhigh = 1e7\nprecision = 0.25\nscale = "log"\nmissing = true\n'
-    + '[columns.ratio]\nkind = "derived"\nformula = "cost / age"\nprecision = 0.01\n'
-    + '[columns.age]\nkind = "integer"\nlow = 0\nhigh = 1\n'
-    + '[columns.grade]\nkind = "ordinal"\ncodes = ["i", "ii", "iii", "iv"]\nother = true\nmissing = true\n'
-    + '[tests."weird name, 2"]\nlow = 0.001\nhigh = 90000\nprecision = 0.001\nscale = "log"\n',
-    "names twice": _HEAD
-    + 'outcomes = ["CRP"]\n'
-    + _unit()
-    + _MIXED
-    + '[columns.CRP]\nkind = "integer"\nlow = 100\nhigh = 180\n'
-    + '[columns.n_draws]\nkind = "integer"\nlow = 0\nhigh = 50\nmissing = true\n'
-    + _LABS
-    + "[tests.age]\nlow = 0\nhigh = 3\nprecision = 0.5\n"
-    + "[tests.last_step]\nlow = 0\nhigh = 3\nprecision = 0.5\n",
-    "bounds off the step": _HEAD
-    + _unit()
-    + '[columns.dose]\nkind = "continuous"\nlow = 0.25\nhigh = 1.96\nprecision = 0.1\n'
-    + "[tests.Ratio]\nlow = 0.25\nhigh = 9.96\nprecision = 0.1\n",
-    "many codes": _HEAD
-    + _unit()
-    + f'[columns.icd]\nkind = "categorical"\ncodes = {list(range(120))}\nother = true\n'
-    + "".join(f'[columns.d{i}]\nkind = "categorical"\ncodes = [0, 1]\n' for i in range(6)),
+    "no tests": _odd(*_MIXED),
+    "one test": _odd(*_MIXED, lab("Na", 100, 180)),
+    "one test of one code": _odd(*_MIXED, coded_lab("Dipstick", 4)),
+    "a test of two values": _odd(*_MIXED, lab("Flag", 0, 1)),
+    "coded tests alone": _odd(*_MIXED, coded_lab("A", 0, 1), coded_lab("B", 9, -2, 5)),
+    "no numeric columns": _odd(category("ward", "a", "b", "c"), *_LABS),
+    "one code and nothing else": _odd(category("only", 1)),
+    "one code and labs": _odd(category("only", 1), *_LABS),
+    "an outcome that may be missing": _odd(*_MIXED, category("died", 0, 1, missing=True), *_LABS, outcomes=["died"]),
+    "end of follow-up": _odd(*_MIXED, number("stay", -20, 60, 0.5), *_LABS, window=(-12, 36), end_of_followup="stay"),
+    "orders in a chain": _odd(
+        *_MIXED,
+        *(number(name, 0, 900, kind="date", missing=True) for name in ("x", "y", "z")),
+        order("x", "y"),
+        order("y", "z"),
+        *_LABS,
+    ),
+    "codes that rule one another": _odd(
+        *_MIXED,
+        category("pregnant", 0, 1),
+        category("diabetes", 0, 1, 2, kind="ordinal", other=True),
+        number("insulin", 0, 100, 0.5, missing=True),
+        category("site", "north", "south"),
+        category("ward", "a", "b", "c", missing=True),
+        category("bed", "wide", "cot"),
+        implication({"sex": "M"}, then={"pregnant": 0}),
+        implication({"diabetes": [0, "OTHER"]}, then_missing=["insulin"]),
+        combinations(["ward", "site"], ["a", "north"], ["b", "south"], ["c", "south"]),
+        implication({"site": "south", "pregnant": 1}, then={"bed": "wide"}),
+        *_LABS,
+    ),
+    "tests that follow from others": _odd(
+        *_MIXED,
+        *_LABS,
+        lab("Dose", 0, 90, 0.5, monotone="rising"),
+        coded_lab("Stage", 3, 1, 7, monotone="falling"),
+        derived_lab("Gap", "Na - 10 * Dose / (age < 60)", -200, 150, 0.1),
+        derived_lab("Ratio", "CRP / (1 + (sex == 'F'))", 0, 500, 0.01),
+    ),
+    "a window of one step": _odd(*_MIXED, *_LABS, window=(0, 24), time_precision=24),
+    "one record a patient": _odd(*_MIXED, *_LABS, cap=1),
+    "a long window of short steps": _odd(
+        *_MIXED, *_LABS, cap=50, window=(-30, 700), time_unit="days", time_precision=1 / 24
+    ),
+    "fine and wide grids": _odd(
+        number("a.0 / b", -5000, 5000, 1e-4),
+        number("cost", 0, 1e7, 0.25, scale="log", missing=True),
+        derived("ratio", "cost / age", 0.01),
+        number("age", 0, 1),
+        category("grade", "i", "ii", "iii", "iv", kind="ordinal", other=True, missing=True),
+        lab("weird name, 2", 0.001, 90_000, 0.001, scale="log"),
+    ),
+    "names twice": _odd(
+        *_MIXED,
+        number("CRP", 100, 180),
+        number("n_draws", 0, 50, missing=True),
+        *_LABS,
+        lab("age", 0, 3, 0.5),
+        lab("last_step", 0, 3, 0.5),
+        outcomes=["CRP"],
+    ),
+    "bounds off the step": _odd(number("dose", 0.25, 1.96, 0.1), lab("Ratio", 0.25, 9.96, 0.1)),
+    "many codes": _odd(category("icd", *range(120), other=True), *(category(f"d{place}", 0, 1) for place in range(6))),
 }
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from schema_texts import AGE, SEX, derived_lab, lab, schema_text
 
 from privacy.admission import admit
 from privacy.cohort import Cohort, Records
@@ -14,63 +15,35 @@ from privacy.errors import SchemaError
 from privacy.record_rules import over_time
 from privacy.schema import Schema
 
-TEXT = """
-name = "draws"
-cohort_size = 100
-[privacy_unit]
-max_records = 40
-window = [0, 100]
-[columns.age]
-kind = "integer"
-low = 18
-high = 90
-[columns.sex]
-kind = "categorical"
-codes = ["F", "M"]
-missing = true
-"""
-TESTS = "".join(
-    f"[tests.{name}]\nlow = {low}\nhigh = {high}\nprecision = {precision}\n"
-    for name, low, high, precision in (
-        ("Na", 100, 180, 1),
-        ("Cl", 60, 140, 1),
-        ("HCO3", 2, 60, 0.1),
-        ("Creatinine", 0.1, 30, 0.1),
-        ("Calcium", 2, 20, 0.1),
-        ("Albumin", 0.5, 6, 0.1),
-        ("Cholesterol", 20, 900, 1),
-        ("HDL", 5, 150, 1),
-        ("Triglycerides", 10, 5000, 1),
-    )
+PEOPLE = (AGE, SEX)
+TESTS = (
+    lab("Na", 100, 180),
+    lab("Cl", 60, 140),
+    lab("HCO3", 2, 60, 0.1),
+    lab("Creatinine", 0.1, 30, 0.1),
+    lab("Calcium", 2, 20, 0.1),
+    lab("Albumin", 0.5, 6, 0.1),
+    lab("Cholesterol", 20, 900),
+    lab("HDL", 5, 150),
+    lab("Triglycerides", 10, 5000),
 )
 CKD_EPI = (
     "142 * min(Creatinine / (0.9 - 0.2 * (sex == 'F')), 1) ** (-0.302 + 0.061 * (sex == 'F')) "
     "* max(Creatinine / (0.9 - 0.2 * (sex == 'F')), 1) ** -1.2 * 0.9938 ** age * (1 + 0.012 * (sex == 'F'))"
 )
-DERIVED = f"""
-[derived_tests.AnionGap]
-formula = "Na - Cl - HCO3"
-low = -10
-high = 60
-precision = 0.1
-unit = "mmol/L"
-[derived_tests.eGFR]
-formula = "{CKD_EPI}"
-low = 1
-high = 250
-precision = 1
-[derived_tests.CorrectedCalcium]
-formula = "Calcium + 0.8 * (4 - Albumin)"
-low = 2
-high = 24
-precision = 0.1
-[derived_tests.LDL]
-formula = "(Cholesterol - HDL - Triglycerides / 5) / (Triglycerides < 400)"
-low = 0
-high = 900
-precision = 1
-"""
-SCHEMA = Schema.parse(TEXT + TESTS + DERIVED)
+DERIVED = (
+    derived_lab("AnionGap", "Na - Cl - HCO3", -10, 60, 0.1, unit="mmol/L"),
+    derived_lab("eGFR", CKD_EPI, 1, 250, 1),
+    derived_lab("CorrectedCalcium", "Calcium + 0.8 * (4 - Albumin)", 2, 24, 0.1),
+    derived_lab("LDL", "(Cholesterol - HDL - Triglycerides / 5) / (Triglycerides < 400)", 0, 900, 1),
+)
+
+
+def text(*parts: str, cap: int = 40) -> str:
+    return schema_text("draws", *PEOPLE, *parts, cap=cap, window=(0, 100))
+
+
+SCHEMA = Schema.parse(text(*TESTS, *DERIVED))
 PATIENTS = pd.DataFrame({"patient_id": ["a", "b", "c"], "age": [55, 55, 30], "sex": ["M", "F", ""]})
 
 
@@ -126,18 +99,15 @@ def test_what_a_table_says_of_a_derived_test_is_computed_anew():
 
 
 def test_the_cap_is_on_what_is_learnt_and_what_follows_goes_with_it():
-    text = (TEXT + TESTS + DERIVED).replace("max_records = 40", "max_records = 2")
+    schema = Schema.parse(text(*TESTS, *DERIVED, cap=2))
     rows = [("a", 1, "Na", 140), ("a", 1, "Cl", 104), ("a", 1, "HCO3", 24.2)]
-    cohort = Cohort.of(Schema.parse(text), PATIENTS, labs(rows)).bound_records(key=b"k")
+    cohort = Cohort.of(schema, PATIENTS, labs(rows)).bound_records(key=b"k")
     assert len(cohort.records) == 2
     assert told(cohort, "AnionGap") == []
 
 
 MONOTONE = Schema.parse(
-    TEXT
-    + '[tests.Dose]\nlow = 0\nhigh = 90\nprecision = 0.5\nmonotone = "rising"\n'
-    + '[tests.Left]\nlow = 0\nhigh = 9\nprecision = 1\nmonotone = "falling"\n'
-    + "[tests.Na]\nlow = 100\nhigh = 180\nprecision = 1\n"
+    text(lab("Dose", 0, 90, 0.5, monotone="rising"), lab("Left", 0, 9, monotone="falling"), lab("Na", 100, 180))
 )
 ROWS = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 20), st.integers(0, 2), st.integers(0, 90)), min_size=0, max_size=25
@@ -184,17 +154,15 @@ def test_admission_tells_how_many_values_it_moved():
 )
 def test_formulas_that_cannot_be_are_refused(test: str, words: str):
     bounds = "low = 0\nhigh = 9\nprecision = 1\n"
+    before = text(*TESTS)
     with pytest.raises(SchemaError) as caught:
-        Schema.parse(TEXT + TESTS + f"[derived_tests.X]\n{bounds}{test}\n", source="file.toml")
+        Schema.parse(f"{before}\n[derived_tests.X]\n{bounds}{test}\n", source="file.toml")
     assert words in str(caught.value)
-    assert int(str(caught.value).split("line ")[1].split(":")[0]) > len((TEXT + TESTS).splitlines())
+    assert int(str(caught.value).split("line ")[1].split(":")[0]) > len(before.splitlines())
 
 
 def test_names_must_tell_tests_columns_and_derived_tests_apart():
     with pytest.raises(SchemaError, match="'Na' must not be a test as well"):
-        Schema.parse(TEXT + TESTS + '[derived_tests.Na]\nformula = "Cl"\nlow = 0\nhigh = 9\nprecision = 1\n')
+        Schema.parse(text(*TESTS, derived_lab("Na", "Cl", 0, 9, 1)))
     with pytest.raises(SchemaError, match="'age', which is both a test and a column"):
-        Schema.parse(
-            TEXT + "[tests.age]\nlow = 0\nhigh = 9\nprecision = 1\n"
-            '[derived_tests.X]\nformula = "age"\nlow = 0\nhigh = 9\nprecision = 1\n'
-        )
+        Schema.parse(text(lab("age", 0, 9), derived_lab("X", "age", 0, 9, 1)))

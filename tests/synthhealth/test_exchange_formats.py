@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from schema_texts import SEX, lab, number, schema_text
 from strategies import assert_same, cohorts, schemas
 
 from privacy.cohort import Cohort, Records
@@ -23,29 +24,14 @@ from synthhealth.io.format_check import check_format
 FORMATS = pytest.mark.parametrize("form", ["csv", "parquet", "fhir", "omop", "meds"])
 EXCHANGE = pytest.mark.parametrize("form", ["fhir", "omop", "meds"])
 SCHEMA = Schema.parse(
-    """
-name = "ward"
-cohort_size = 100
-index_date = "admitted"
-[privacy_unit]
-max_records = 9
-window = [0, 48]
-[columns.age]
-kind = "integer"
-low = 0
-high = 110
-[columns.sex]
-kind = "categorical"
-codes = ["F", "M"]
-missing = true
-[tests."K (serum)"]
-unit = "mmol/L"
-low = 1
-high = 10
-precision = 0.1
-loinc = "2823-3"
-omop = 3023103
-"""
+    schema_text(
+        "ward",
+        number("age", 0, 110),
+        SEX,
+        lab("K (serum)", 1, 10, 0.1, unit="mmol/L", loinc="2823-3", omop=3023103),
+        cap=9,
+        index_date="admitted",
+    )
 )
 
 

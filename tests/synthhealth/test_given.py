@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from learnt_parts import book_of
+from schema_texts import AGE, SEX, category, derived, number, order, schema_text
 from scipy.stats import chi2, ks_2samp
 
 from privacy.budget import Budget
@@ -31,49 +32,21 @@ from synthhealth.mixes import parse_mix
 from synthhealth.synthesizer import SmallCohortWarning, Synthesizer
 
 SCHEMA = Schema.parse(
-    """
-name = "given"
-cohort_size = 1000
-[privacy_unit]
-max_records = 1
-window = [0, 1]
-[columns.age]
-kind = "integer"
-low = 18
-high = 90
-[columns.sex]
-kind = "categorical"
-codes = ["F", "M"]
-missing = true
-[columns.ward]
-kind = "categorical"
-codes = ["A", "B", "C", "D"]
-[columns.height]
-kind = "integer"
-low = 130
-high = 210
-missing = true
-[columns.weight]
-kind = "continuous"
-low = 30
-high = 200
-precision = 0.1
-[columns.bmi]
-kind = "derived"
-formula = "weight / (height / 100) ** 2"
-precision = 0.1
-[columns.first]
-kind = "integer"
-low = 0
-high = 50
-[columns.second]
-kind = "integer"
-low = 0
-high = 60
-[[constraints]]
-before = "first"
-after = "second"
-"""
+    schema_text(
+        "given",
+        AGE,
+        SEX,
+        category("ward", "A", "B", "C", "D"),
+        number("height", 130, 210, missing=True),
+        number("weight", 30, 200, 0.1),
+        derived("bmi", "weight / (height / 100) ** 2", 0.1),
+        number("first", 0, 50),
+        number("second", 0, 60),
+        order("first", "second"),
+        size=1000,
+        cap=1,
+        window=(0, 1),
+    )
 )
 
 
@@ -136,33 +109,17 @@ def test_the_rest_of_a_patient_follows_the_conditional_law(where: Mapping[str, C
         assert ks_2samp(mine, theirs).pvalue > 1e-5, name
 
 
-KIDNEYS = """
-name = "kidneys"
-cohort_size = 1000
-[privacy_unit]
-max_records = 1
-window = [0, 1]
-[columns.creatinine]
-kind = "continuous"
-low = 0.1
-high = 10
-precision = 0.1
-[columns.age]
-kind = "integer"
-low = 18
-high = 90
-[columns.sex]
-kind = "categorical"
-codes = ["F", "M"]
-missing = true
-[columns.egfr]
-kind = "derived"
-formula = "100 / creatinine * 0.99 ** age * (1 + 0.3 * (sex == 'F'))"
-precision = 1
-[columns.score]
-kind = "derived"
-formula = "age + 10 * (sex == 'M')"
-"""
+KIDNEYS = schema_text(
+    "kidneys",
+    number("creatinine", 0.1, 10, 0.1),
+    AGE,
+    SEX,
+    derived("egfr", "100 / creatinine * 0.99 ** age * (1 + 0.3 * (sex == 'F'))", 1),
+    derived("score", "age + 10 * (sex == 'M')"),
+    size=1000,
+    cap=1,
+    window=(0, 1),
+)
 
 
 @pytest.mark.parametrize("where", [{"egfr": (20.0, 60.0)}, {"egfr": (5.0, 30.0), "score": (50.0, 70.0)}], ids="-".join)
