@@ -15,6 +15,8 @@ OUTSTANDING = 3.5
 SEEN, REACH, LEAST_REACH = 3.5, 1 / 3, 1 / 25
 FEW_CELLS = 6
 FLOOR = 1e-5
+FINEST, COARSEST = 5, 10  # cells: below the one a stretch is curved as it likes, above the other it bends little
+STIFF, LEVEL = 1e4, 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +88,11 @@ def denoise(histogram: NDArray[np.float64], sigma: float, *, thin: bool = False)
 
     The log density is fitted with a penalty on its third differences, which pulls it to a normal
     curve (Silverman 1982), and the largest penalty is taken that leaves no more misfit than the
-    noise explains (Morozov's rule). A cell that still stands out keeps its own count, so that
-    favourite digits stay. Where `thin` says so, tails fall off beyond what can be seen.
+    noise explains (Morozov's rule). The penalty grows where only a wide stretch of counts stands
+    out of its noise; there one on second differences joins it, and a slight one on first, so that
+    a tail in which nobody can be seen goes on as it left the last who can: by a steady factor a
+    cell. A cell that still stands out keeps its own count, so that favourite digits stay. Where
+    `thin` says so, tails fall off beyond what can be seen. No share is 0.
     """
     cells = len(histogram)
     if cells <= FEW_CELLS or sigma == 0:
@@ -99,7 +104,14 @@ def denoise(histogram: NDArray[np.float64], sigma: float, *, thin: bool = False)
             fitted = _thinned(fitted, histogram, sigma)
         outstanding = np.abs(histogram - fitted) > OUTSTANDING * sigma
         shares = project(np.where(outstanding, np.maximum(histogram, 0.0), fitted))
-    return np.asarray((shares + FLOOR / cells) / (1 + FLOOR), dtype=np.float64)
+    shares = shares + FLOOR / cells * np.exp(-_away(shares > FLOOR) / (LEAST_REACH * cells))
+    return np.asarray(shares / shares.sum(), dtype=np.float64)
+
+
+def _away(present: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """How many cells off the nearest one of those that are present is, [cells]."""
+    place = np.arange(len(present), dtype=np.float64)
+    return np.asarray(np.abs(place[:, None] - place[present]).min(axis=1))
 
 
 def _thinned(fitted: NDArray[np.float64], histogram: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
@@ -134,19 +146,49 @@ def _last_seen(counts: NDArray[np.float64], sigma: float) -> int:
 def _smooth(histogram: NDArray[np.float64], sigma: float, total: float) -> NDArray[np.float64]:
     """Smooth expected counts [cells] under the largest penalty of PENALTIES that the noise allows."""
     cells = len(histogram)
-    rough = np.diff(np.eye(cells), n=3, axis=0)
-    # in units of the grid's width, so that a penalty means the same on a fine and on a coarse grid
-    penalty = rough.T @ rough * (cells / 10) ** 5
+    needed = _stretches(histogram, sigma)
+    bends = _roughness(3, np.clip((needed / FINEST) ** 4, 1.0, STIFF))
+    slopes = _roughness(2, np.clip((needed / COARSEST) ** 4 - 1, 0.0, STIFF))
+    slopes += LEVEL * _roughness(1, np.clip((needed / COARSEST) ** 4 - 1, 0.0, 1.0))
     allowed = cells + 1.5 * np.sqrt(2 * cells)
     logits = np.zeros(cells)
     for strength in PENALTIES:
-        logits = _fit_logits(histogram / sigma, total / sigma, strength * penalty, logits)
+        logits = _fit_logits(histogram / sigma, total / sigma, strength * bends + slopes, logits)
         shares = np.exp(logits - logits.max())
         fitted = total * shares / shares.sum()
         misfit = np.minimum(((histogram - fitted) / sigma) ** 2, OUTSTANDING**2).sum()
         if misfit <= allowed:
             break
     return np.asarray(fitted)
+
+
+def _roughness(order: int, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The squared differences of this order as a quadratic form [cells, cells], weighed by `weight` [cells].
+
+    In units of the grid's width, so that a penalty means the same on a fine and on a coarse grid.
+    """
+    cells = len(weight)
+    differences = np.diff(np.eye(cells), n=order, axis=0)
+    local = np.convolve(weight, np.full(order + 1, 1 / (order + 1)), "valid")
+    return np.asarray(differences.T @ (local[:, None] * differences) * (cells / 10) ** (2 * order - 1))
+
+
+def _stretches(histogram: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """For each cell the number of cells around it whose noisy counts together stand out of their noise, [cells].
+
+    The number of all cells where no stretch does.
+    """
+    cells = len(histogram)
+    below = np.concatenate(([0.0], np.cumsum(histogram)))
+    place = np.arange(cells)
+    needed = np.full(cells, float(cells))
+    half = 0
+    while half < cells:
+        low, high = np.maximum(place - half, 0), np.minimum(place + half + 1, cells)
+        seen = below[high] - below[low] >= SEEN * sigma * np.sqrt(high - low)
+        needed = np.where(seen, np.minimum(needed, 2 * half + 1), needed)
+        half = max(half + 1, round(1.4 * half))
+    return needed
 
 
 def _fit_logits(
@@ -164,8 +206,10 @@ def _fit_logits(
     for _ in range(NEWTON_STEPS):
         slope = total * (np.diag(chances) - np.outer(chances, chances))
         gradient = slope.T @ (scaled - total * chances) - penalty @ logits
-        hessian = slope.T @ slope + penalty
-        step = np.linalg.solve(hessian + damping * np.diag(np.diag(hessian) + 1e-6), gradient)
+        told = slope.T @ slope
+        # damped by what counts tell alone: a stiff penalty must not slow what it leaves free
+        ease = damping * (np.diag(told) + 1e-3 * np.diag(told).mean()) + 1e-6 + 1e-13 * penalty.max()
+        step = np.linalg.solve(told + penalty + np.diag(ease), gradient)
         trial, tried = cost(logits + step)
         if trial < value:
             gain, value, chances, logits = value - trial, trial, tried, logits + step

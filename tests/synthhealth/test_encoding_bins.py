@@ -179,3 +179,37 @@ def test_a_tail_of_noise_thins_out_and_what_is_seen_stays(seed: int):
     # a second group far out that stands out of the noise is no tail
     noisy[150:160] += 600
     assert denoise(noisy, 60.0, thin=True)[150:160].sum() > 0.2
+
+
+@pytest.mark.parametrize(("sigma", "allowed"), [(20.0, 0.25), (40.0, 0.4), (60.0, 0.7)])
+def test_a_rare_test_keeps_its_mean_though_noise_outweighs_its_tail(sigma: float, allowed: float):
+    """2,000 values whose far half of the grid holds 9, under noise that adds up to 140, 280 and 420 there."""
+    place = np.arange(100)
+    true = np.exp(-np.maximum(place - 8, 0) / 8 - np.maximum(8 - place, 0) / 2)
+    true *= 2_000 / true.sum()
+    mean = true @ place / true.sum()
+    spread = np.sqrt(true @ (place - mean) ** 2 / true.sum())
+    noise = [np.random.default_rng(seed).normal(scale=sigma, size=100) for seed in range(20)]
+    errors = np.array([denoise(true + some, sigma) @ place - mean for some in noise]) / spread
+    assert np.sqrt(np.mean(errors**2)) < allowed
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_wide_group_that_no_cell_shows_keeps_its_place_and_width(seed: int):
+    rng = np.random.default_rng(seed)
+    place = np.arange(100)
+    true = np.exp(-((place - 55) ** 2) / (2 * 15**2))
+    true *= 3_000 / true.sum()
+    found = denoise(true + rng.normal(scale=40, size=100), 40.0)
+    mean = found @ place
+    assert abs(mean - 55) < 7
+    assert 9 < np.sqrt(found @ (place - mean) ** 2) < 21
+
+
+def test_where_nobody_can_be_seen_shares_fall_off_and_none_is_nothing():
+    histogram = np.zeros(100)
+    histogram[10:20] = 5_000
+    found = denoise(histogram, 1.0)
+    assert (found > 0).all()
+    assert (np.diff(found[30:]) < 0).all()
+    assert found[99] < found[30] / 1_000
