@@ -144,6 +144,20 @@ MUTANTS = (
         killer="test_ledger.py::test_gates_draw_fresh_keys",
     ),
     Mutant(
+        name="records bounded by their place in a file's piece",
+        file="privacy/cohort.py",
+        old="(first + mine - start[owner] - begin[owner])",
+        new="(mine - start[owner] - begin[owner])",
+        killer="test_records_in_files.py::test_whatever_is_made_of_a_cohort_in_files_is_the_same",
+    ),
+    Mutant(
+        name="files of records with a name",
+        file="privacy/column_files.py",
+        old="TemporaryFile(dir=folder, buffering=0)",
+        new='__import__("tempfile").NamedTemporaryFile(dir=folder, buffering=0)',
+        killer="test_records_in_files.py::test_a_file_is_for_its_owner_alone_and_has_no_name",
+    ),
+    Mutant(
         name="lots of records by a shared generator",
         file="privacy/randomness.py",
         old="mixed: NDArray[np.uint64] = word ^ (word >> np.uint64(31))",
