@@ -18,7 +18,7 @@ from synthhealth.encoding.layout import Layout
 from synthhealth.generators import first_looks, marginal, panel_counts, teacher
 from synthhealth.generators.codebook import Codebook
 from synthhealth.generators.events.chains import Summaries, summary_slots
-from synthhealth.generators.events.dream import Heads
+from synthhealth.generators.events.dream import Heads, Sketch
 from synthhealth.generators.events.panel_moments import PanelCounts
 from synthhealth.generators.events.panels import PanelHead
 from synthhealth.generators.first_looks import FirstLooks
@@ -127,6 +127,36 @@ def tail_from_rows(patch: pytest.MonkeyPatch) -> None:
         return replace(made, summaries=(first, *made.summaries[1:]))
 
     patch.setattr(first_looks, "_attribute_book", book)
+
+
+def dreams_from_rows(patch: pytest.MonkeyPatch) -> None:
+    """As many patients are dreamt of as there are."""
+    gates = _gates_seen(patch)
+    for module in (marginal, vae_engine):
+        patch.setattr(module, "dreamers", _as_many_as_there_are(marginal.dreamers, gates))
+
+
+def _as_many_as_there_are(real: Callable[..., Sketch], gates: list[Gate]) -> Callable[..., Sketch]:
+    def dreamers(*given: Any, **named: Any) -> Sketch:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(marginal, "DREAMERS", max(1, len(behind(gates[-1]))))
+            return real(*given, **named)
+
+    return dreamers
+
+
+def levels_from_rows(patch: pytest.MonkeyPatch) -> None:
+    """A level that nobody has is given no chance."""
+    gates, real = _gates_seen(patch), teacher.score_table
+
+    def table(shares: tuple[Floats, ...], columns: tuple[Column, ...], degree: int) -> tuple[Scores, ...]:
+        codes = Layout.of(gates[-1].schema).fine(behind(gates[-1]))
+        for j, column in enumerate(columns):
+            if column.name == "ward":
+                shares[j][~np.isin(np.arange(column.levels), codes[:, j])] = 1e-9
+        return real(shares, columns, degree)
+
+    patch.setattr(teacher, "score_table", table)
 
 
 # --- what clipping takes off, told by patients --------------------------------------------------------------------

@@ -134,6 +134,18 @@ MUTANTS = (
         slow=True,
     ),
     Mutant(
+        name="as many dreams as patients",
+        break_it=looks.dreams_from_rows,
+        killer=test_replay.test_a_vae_is_made_of_its_releases_alone,
+        slow=True,
+    ),
+    Mutant(
+        name="levels that nobody has closed",
+        break_it=looks.levels_from_rows,
+        killer=test_replay.test_a_marginal_model_is_made_of_its_releases_alone,
+        slow=True,
+    ),
+    Mutant(
         name="moments unclipped by patients, not dreams",
         break_it=looks.moments_unclipped_by_rows,
         killer=test_replay.test_a_table_told_by_finer_scores_is_made_of_its_releases_alone,
