@@ -25,6 +25,7 @@ from synthhealth.planning import synthetic_size, train_size
 from synthhealth.progress import peak_memory_gb
 from synthhealth.results import Forecast
 from synthhealth.spending import budget_of
+from synthhealth.threads import one_thread
 
 MOST_TRIED = 9_000
 MOST_RECORDS = 1_000_000
@@ -139,7 +140,8 @@ def tried(task: Task, patients: int) -> Trial:
     else:
         plan = Plan(budget=CLEAR, charges=engine.charges(1.0), cohort_size=patients)
     began = time.perf_counter()
-    model = engine.fit(Gate(cohort, Ledger(plan)), quiet)
+    with one_thread(torch_too=task.engine != "marginal"):
+        model = engine.fit(Gate(cohort, Ledger(plan)), quiet)
     fitted = time.perf_counter()
     sample_blocks(model, patients, 0)
     return Trial(patients=patients, fit=fitted - began, sample=time.perf_counter() - fitted, memory=peak_memory_gb())

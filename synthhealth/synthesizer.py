@@ -24,6 +24,7 @@ from synthhealth.engines import make_engine, restore_model
 from synthhealth.generators.given import Conditional, sample_given
 from synthhealth.generators.protocol import EngineName, Model, Progress, quiet
 from synthhealth.mixes import Mix, Stratum, shuffled, strata
+from synthhealth.threads import one_thread
 
 
 class SmallCohortWarning(UserWarning):
@@ -107,7 +108,8 @@ class Synthesizer:
                 )
             )
         ledger = Ledger(self.plan(), self.population, run_id)
-        model = self.engine.fit(Gate(cohort, ledger), progress)
+        with one_thread(torch_too=self.engine_name != "marginal"):
+            model = self.engine.fit(Gate(cohort, ledger), progress)
         if ledger.exposed and self.engine.private:
             raise CheckError(
                 refusal(
@@ -158,7 +160,8 @@ class Synthesizer:
         wanted = {} if where is None else where
         check_conditions(self.schema, wanted)
         parts = strata(self.schema, n, where=wanted, balance=balance, mix=mix)
-        drawn = [self._drawn(model, part, self._chance_of(chance, turn)) for turn, part in enumerate(parts)]
+        with one_thread(torch_too=self.engine_name.startswith("vae-")):
+            drawn = [self._drawn(model, part, self._chance_of(chance, turn)) for turn, part in enumerate(parts)]
         return drawn[0] if len(drawn) == 1 else shuffled(joined(drawn), chance)
 
     def _chance_of(self, seed: int, turn: int) -> int:
