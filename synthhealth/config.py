@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from privacy.errors import ConfigError, refusal
 from privacy.schema_lines import locate
+from synthhealth.generators.device import Device
 from synthhealth.generators.protocol import EngineName
 
 CONFIG_FILE = "synthhealth.toml"
@@ -59,11 +60,12 @@ class Spending(_Section):
 
 
 class Generator(_Section):
-    """Which engine learns, how many patients it writes, and the seed of everything but the noise."""
+    """Which engine learns and where, how many patients it writes, and the seed of everything but the noise."""
 
     engine: EngineName = "vae"
     patients: int | None = Field(default=None, ge=1, le=100_000_000)
     seed: int = Field(default=0, ge=0, lt=2**63)
+    device: Device = "cpu"
 
 
 class Release(_Section):
@@ -138,6 +140,15 @@ class Config(_Section):
             raise ConfigError(f"{source}: not valid TOML: {error}") from error
         except ValidationError as error:
             raise ConfigError(_line_messages(text, error, source)) from error
+
+    def on(self, device: Device | None) -> Config:
+        """The same settings with gradients computed on another device; as they are for None.
+
+        Privacy: free; reads no rows.
+        """
+        if device is None:
+            return self
+        return self.model_copy(update={"generator": self.generator.model_copy(update={"device": device})})
 
     def tried_with(self, *, epsilon: float | None = None, engine: EngineName | None = None) -> Config:
         """The same settings with another epsilon or engine, to be looked at in a plan.

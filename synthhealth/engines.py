@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from privacy.budget import Budget
+from privacy.errors import ConfigError, refusal
 from privacy.schema import Schema
+from synthhealth.generators.device import Device
 from synthhealth.generators.protocol import Engine, EngineName, Model, ModelState
 
 
-def make_engine(name: EngineName, schema: Schema, budget: Budget, *, cohort_size: int, seed: int) -> Engine:
-    """The engine of that name for these public facts.
+def make_engine(
+    name: EngineName, schema: Schema, budget: Budget, *, cohort_size: int, seed: int, device: Device = "cpu"
+) -> Engine:
+    """The engine of that name for these public facts; `device` is where an autoencoder's gradients are computed.
+
+    Raises ConfigError where another engine is to compute on a card: its gradients are few.
 
     Privacy: free; reads no rows.
     """
+    if device != "cpu" and name in ("vae", "marginal"):
+        raise ConfigError(
+            refusal(
+                what=f"device {device!r}",
+                must="be asked for with engine 'vae-dpsgd' or 'vae-nonprivate', which train by hundreds of steps",
+                got=f"engine {name!r}, which computes on the processor",
+                fix="leave `device` out, or name another engine",
+            )
+        )
     match name:
         case "vae":
             from synthhealth.generators.vae.engine import VaeEngine  # torch takes seconds to import
@@ -24,11 +39,11 @@ def make_engine(name: EngineName, schema: Schema, budget: Budget, *, cohort_size
         case "vae-dpsgd":
             from synthhealth.generators.dpsgd.engine import DpsgdEngine
 
-            return DpsgdEngine.of(schema, budget, cohort_size, seed)
+            return DpsgdEngine.of(schema, budget, cohort_size, seed, device)
         case "vae-nonprivate":
             from synthhealth.generators.dpsgd.unprotected import UnprotectedEngine
 
-            return UnprotectedEngine.of(schema, budget, cohort_size, seed)
+            return UnprotectedEngine.of(schema, budget, cohort_size, seed, device)
 
 
 def restore_model(name: EngineName, schema: Schema, state: ModelState) -> Model:

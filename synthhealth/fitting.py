@@ -13,6 +13,8 @@ from synthhealth import spending
 from synthhealth.artifact import load as load_artifact
 from synthhealth.charged_quality import planned_quality
 from synthhealth.config import Config
+from synthhealth.generators.crew import Crew
+from synthhealth.generators.device import require_device
 from synthhealth.generators.protocol import Progress, quiet
 from synthhealth.job import Job
 from synthhealth.output import clear, held, write_whole
@@ -38,6 +40,7 @@ def fit(config: Config, *, again: bool = False, progress: Progress = quiet) -> F
     if not again:
         job.require_no_fit()
     with within(progress, "fit") as tell:
+        require_device(config.generator.device, processes=Crew.joined().size)
         synthesizer = job.synthesizer()
         job.require_room(synthesizer, planned_quality(job))
         job.output.internal.mkdir(parents=True, exist_ok=True)

@@ -61,6 +61,7 @@ class Job:
             cohort_size=train_size(self.config, self.schema),
             engine=self.config.generator.engine,
             seed=self.config.generator.seed,
+            device=self.config.generator.device,
             population=self.population if self.output.private else None,
         )
 

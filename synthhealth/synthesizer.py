@@ -21,6 +21,7 @@ from synthhealth.artifact import Artifact, load, save
 from synthhealth.block_sampling import sample_blocks
 from synthhealth.conditions import Condition, check_conditions, joined, sample_where
 from synthhealth.engines import make_engine, restore_model
+from synthhealth.generators.device import Device
 from synthhealth.generators.given import Conditional, sample_given
 from synthhealth.generators.protocol import EngineName, Model, Progress, quiet
 from synthhealth.mixes import Mix, Stratum, shuffled, strata
@@ -35,8 +36,9 @@ class Synthesizer:
     """Learns a cohort under a budget and writes synthetic patients.
 
     `cohort_size` is the approximate, public number of patients that `fit` will be given (the
-    schema's by default). `seed` steers initialisation and sampling, never the noise. With a
-    `population` the whole plan is also charged to that population's account.
+    schema's by default). `seed` steers initialisation and sampling, never the noise. `device` is where
+    `vae-dpsgd` computes gradients. With a `population` the whole plan is also charged to that
+    population's account.
 
     Example:
         >>> synthesizer = Synthesizer(schema, budget=Budget(epsilon=3, delta=1e-6))
@@ -54,13 +56,14 @@ class Synthesizer:
         cohort_size: int | None = None,
         engine: EngineName = "vae",
         seed: int = 0,
+        device: Device = "cpu",
         population: Reservation | None = None,
     ) -> None:
         self.schema = schema
         self.budget = budget
         self.cohort_size = schema.cohort_size if cohort_size is None else cohort_size
         self.engine_name: EngineName = engine
-        self.engine = make_engine(engine, schema, budget, cohort_size=self.cohort_size, seed=seed)
+        self.engine = make_engine(engine, schema, budget, cohort_size=self.cohort_size, seed=seed, device=device)
         self.seed = seed
         self.population = population
         self._plan: Plan | None = None

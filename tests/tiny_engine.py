@@ -18,6 +18,7 @@ from privacy.patient_frame import patient_frame
 from privacy.plan import Charge
 from privacy.randomness import public
 from privacy.schema import Category, Number, Schema
+from synthhealth.generators.device import Device
 from synthhealth.generators.protocol import EngineName, ModelState, Progress
 
 BINS = 8
@@ -91,9 +92,11 @@ class TinyEngine:
         return csr_matrix((np.ones(len(patient)), (patient, cells[patient, place])), shape=shape)
 
 
-def make_tiny(name: EngineName, schema: Schema, budget: Budget, *, cohort_size: int, seed: int) -> TinyEngine:
+def make_tiny(
+    name: EngineName, schema: Schema, budget: Budget, *, cohort_size: int, seed: int, device: Device
+) -> TinyEngine:
     """Stands in for `synthhealth.engines.make_engine`."""
-    del budget, cohort_size, seed
+    del budget, cohort_size, seed, device
     return TinyEngine(schema=schema, name=name)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import typer
 
+from synthhealth.generators.device import Device
+
 if TYPE_CHECKING:
     from synthhealth.config import Config
     from synthhealth.generators.protocol import Progress
@@ -24,6 +26,9 @@ HERE = Path("synthhealth.toml")
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The settings of the project.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+OnDevice = Annotated[
+    Device | None, typer.Option("--device", help="Where vae-dpsgd computes its gradients; the config's by default.")
+]
 CohortName = Literal["nafld", "simulated"]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from privacy.errors import ConfigError, refusal
-from synthhealth.commands.options import HERE, ConfigFile, Json, Quiet, lead, show
+from synthhealth.commands.options import HERE, ConfigFile, Json, OnDevice, Quiet, lead, show
 from synthhealth.generators.protocol import EngineName
 
 
@@ -45,6 +45,7 @@ def fit(
     *,
     config: ConfigFile = HERE,
     again: Annotated[bool, typer.Option("--again", help="Spend anew although there is a model.")] = False,
+    device: OnDevice = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -57,7 +58,7 @@ def fit(
     if assisted():
         return
     with shown(silent=quiet) as progress, leading():
-        result = fitting.fit(Config.load(config), again=again, progress=progress)
+        result = fitting.fit(Config.load(config).on(device), again=again, progress=progress)
     show(result, json=json)
 
 

@@ -7,7 +7,7 @@ made of these and of the layer's inputs, and no row of all parameters is ever wr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -95,14 +95,14 @@ class Block:
     def of(parts: list[Part], layers: list[nn.Module], patients: int) -> Block:
         """The block of these parts; uses of one layer are added before their length is taken."""
         by_layer = _joined(parts)
-        none = (torch.zeros(patients, dtype=torch.float64),) * 2
+        none = (torch.zeros(patients, dtype=torch.float64, device=_device(layers)),) * 2
         told = [none, *(part.measured() for part in by_layer)]
         length, path = (vector_norm(torch.stack(column), dim=0) for column in zip(*told, strict=True))
         lengths = torch.maximum(length, path / MOST_CANCELLED)
         lost = ~torch.isfinite(lengths)
         if bool(lost.any()):
             by_layer = [part.without(lost) for part in by_layer]
-        return Block(lengths.numpy(), tuple(by_layer), tuple(layers))
+        return Block(lengths.cpu().numpy(), tuple(by_layer), tuple(layers))
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -114,15 +114,20 @@ class Block:
 
     def weighted(self, factors: Floats) -> Floats:
         """The sum of the patients' gradients, each times its factor [n], shape [size], in the parameters' order."""
-        by = torch.from_numpy(factors)
+        by = torch.from_numpy(factors).to(_device(self.layers))
         told = {part.layer: part.weighted(by) for part in self.parts}
         pieces = [piece for layer in self.layers for piece in told.get(layer, _nothing(layer))]
-        return np.concatenate([piece.reshape(-1).numpy() for piece in pieces])
+        return np.concatenate([piece.reshape(-1).cpu().numpy() for piece in pieces])
 
 
 def _own(layer: nn.Module) -> list[nn.Parameter]:
     """The learnt parameters that are the layer's own, in their order."""
     return [parameter for parameter in layer.parameters(recurse=False) if parameter.requires_grad]
+
+
+def _device(layers: Sequence[nn.Module]) -> torch.device:
+    """Where the layers are, all of them in one place."""
+    return next(layers[0].parameters()).device
 
 
 def _nothing(layer: nn.Module) -> list[torch.Tensor]:

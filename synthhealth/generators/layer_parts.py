@@ -211,4 +211,4 @@ def _joint(lengths: list[Tensor]) -> Tensor:
 
 
 def _cleared(table: Tensor, lost: Tensor) -> Tensor:
-    return torch.where(lost.reshape(-1, *[1] * (table.dim() - 1)), torch.zeros((), dtype=table.dtype), table)
+    return torch.where(lost.reshape(-1, *[1] * (table.dim() - 1)), table.new_zeros(()), table)

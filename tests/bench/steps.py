@@ -76,7 +76,7 @@ class Stage:
 
     def hooks_in_blocks(self) -> None:
         """The same room over Opacus' per-sample gradients, in the same blocks."""
-        wrapped = GradSampleModule(self.network, loss_reduction="sum")
+        wrapped = GradSampleModule(self.network, loss_reduction="sum", strict=False)  # public tables are buffers
         blocks = blocks_of(self.lesson.encoded, self.everybody)
         rows = (gradient_rows(wrapped, wrapped(*self.lesson.inputs(b, 0)).sum(), len(b)).numpy() for b in blocks)
         self._move(_room(self).step(lambda _: rows, len(self.weights), max_grad_norm=1.0))
@@ -84,7 +84,7 @@ class Stage:
 
     def opacus(self) -> None:
         """Opacus as it comes: its hooks over the whole batch, its optimiser's clip, noise and step."""
-        wrapped = GradSampleModule(self.network, loss_reduction="sum")
+        wrapped = GradSampleModule(self.network, loss_reduction="sum", strict=False)  # public tables are buffers
         optimiser = DPOptimizer(_adam(self.network), **TERMS)
         wrapped(*self.lesson.inputs(self.everybody, 0)).sum().backward()
         optimiser.step()

@@ -257,9 +257,7 @@ def test_a_model_comes_back_from_its_arrays(fitted: tuple[Model, Ledger], train:
 def test_a_synthesizer_saves_and_loads_it(train: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(
         "synthhealth.synthesizer.make_engine",
-        lambda name, schema, budget, *, cohort_size, seed: quick(
-            make_engine(name, schema, budget, cohort_size=cohort_size, seed=seed), steps=1
-        ),
+        lambda name, schema, budget, **public: quick(make_engine(name, schema, budget, **public), steps=1),
     )
     synthesizer = Synthesizer(train.schema, budget=BUDGET, engine="vae-dpsgd")
     ledger = synthesizer.fit(train)

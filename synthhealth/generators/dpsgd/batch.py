@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -83,6 +83,10 @@ class Batch:
             gap_base=torch.from_numpy(ground.gap_base(left.astype(np.float64), to_come.astype(np.float64))),
             gap_open=_real(to_come > 1),
         )
+
+    def to(self, device: torch.device) -> Batch:
+        """The same patients on another device."""
+        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 def blocks_of(encoded: Encoded, rows: Places) -> Iterator[Places]:

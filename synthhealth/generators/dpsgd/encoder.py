@@ -7,7 +7,7 @@ from torch import nn
 
 from synthhealth.generators.dpsgd.batch import TIME_FEATURES, Batch
 from synthhealth.generators.dpsgd.ground import Ground
-from synthhealth.generators.dpsgd.layers import linear
+from synthhealth.generators.dpsgd.layers import linear, public_tables
 
 SPREAD = 3.0
 
@@ -15,9 +15,11 @@ SPREAD = 3.0
 class Encoder(nn.Module):
     """Deep sets (Zaheer et al. 2017): each draw is embedded alone, then mean and maximum over a patient's draws."""
 
+    tilt: torch.Tensor
+
     def __init__(self, ground: Ground, *, hidden: int, latent: int) -> None:
         super().__init__()
-        self.tilt = torch.from_numpy(ground.tilt)
+        public_tables(self, tilt=torch.from_numpy(ground.tilt))
         scores = int(ground.score_cuts[-1])
         pooled = 2 * hidden if ground.tests else 0
         self.draw = linear(TIME_FEATURES + 3 * ground.tests, hidden) if ground.tests else None
@@ -41,7 +43,7 @@ class Encoder(nn.Module):
 
 def ranks(tilt: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
     """The standardised ranks of bins [.., T], from the table [T, V + 1]."""
-    return tilt[torch.arange(tilt.shape[0]), bins]
+    return tilt[torch.arange(tilt.shape[0], device=bins.device), bins]
 
 
 def _pooled(drawn: torch.Tensor, present: torch.Tensor) -> list[torch.Tensor]:

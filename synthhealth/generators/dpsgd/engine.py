@@ -13,6 +13,8 @@ from privacy.plan import Charge
 from privacy.randomness import public, secret_bytes
 from privacy.schema import Schema
 from synthhealth.encoding.layout import Layout
+from synthhealth.generators.crew import Crew
+from synthhealth.generators.device import Device, require_device
 from synthhealth.generators.dpsgd.encoded import Encoded
 from synthhealth.generators.dpsgd.ground import Ground
 from synthhealth.generators.dpsgd.recipe import Recipe
@@ -32,7 +34,7 @@ GRIDS, DIGITS, VALUES, ONE_WAY, TRAINING = 0.03, 0.02, 0.10, 0.07, 0.78
 class DpsgdEngine:
     """Noisy histograms place bins and base rates; everything else is learnt by noisy clipped gradients.
 
-    `enter` opens the room in which the private steps are taken.
+    `enter` opens the room in which the private steps are taken, `device` is where gradients are computed.
     """
 
     schema: Schema
@@ -42,9 +44,10 @@ class DpsgdEngine:
     name: str = "vae-dpsgd"
     private: bool = True
     enter: Callable[[Gate, str], Room] = enter_together
+    device: Device = "cpu"
 
     @staticmethod
-    def of(schema: Schema, budget: Budget, cohort_size: int, seed: int) -> DpsgdEngine:
+    def of(schema: Schema, budget: Budget, cohort_size: int, seed: int, device: Device = "cpu") -> DpsgdEngine:
         """The engine with its default recipe, which depends on the public size of the cohort alone.
 
         Privacy: free; reads no rows.
@@ -56,7 +59,7 @@ class DpsgdEngine:
             max_grad_norm=MAX_GRAD_NORM,
             expected_batch=float(min(BATCH, cohort_size)),
         )
-        return DpsgdEngine(schema=schema, cohort_size=cohort_size, seed=seed, recipe=recipe)
+        return DpsgdEngine(schema=schema, cohort_size=cohort_size, seed=seed, recipe=recipe, device=device)
 
     def charges(self, scale: float) -> tuple[Charge, ...]:
         """Three noisy looks and the training.
@@ -69,13 +72,14 @@ class DpsgdEngine:
         return (*looks, self._training(scale))
 
     def fit(self, gate: Gate, progress: Progress) -> Model:
-        """Look, then train for the steps that were paid for.
+        """Look, then train for the steps that were paid for; raises ConfigError before any where there is no device.
 
         Privacy: spends the charges.
         """
         # a plan needs the charges alone, and torch takes seconds to import
         from synthhealth.generators.dpsgd import calibration, learning, model, network
 
+        require_device(self.device, processes=Crew.joined().size)
         layout = Layout.of(self.schema)
         progress("histograms", 0, 1)
         looks = first_looks(PaidLooks(gate=gate), layout)
@@ -85,7 +89,7 @@ class DpsgdEngine:
         room = self.enter(gate, "training")
         encoded = Encoded.of(room.rows, ground)
         lesson = learning.Lesson(built, ground, encoded, room.rows.ids, secret_bytes(learning.KEY_BYTES))
-        learning.learn_privately(room, lesson, self.recipe, progress)
+        learning.learn_privately(room, lesson, self.recipe, progress, device=self.device)
         calibration.calibrate_bases(built, ground, looks, public(self.seed, "autoencoder", "calibration"))
         return model.Autoencoder(ground=ground, network=built)
 

@@ -8,7 +8,7 @@ from torch import nn
 from synthhealth.generators.dpsgd.batch import TIME_FEATURES, Batch
 from synthhealth.generators.dpsgd.encoder import ranks
 from synthhealth.generators.dpsgd.ground import VALUE_WAVES, Ground
-from synthhealth.generators.dpsgd.layers import embedding, fixed, linear
+from synthhealth.generators.dpsgd.layers import embedding, fixed, linear, public_tables
 from synthhealth.generators.dpsgd.masked import MaskedLinear
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS
 from synthhealth.generators.events.gaps import GapHead
@@ -22,11 +22,14 @@ class EventDecoder(nn.Module):
     a value sees the ranks of the values of earlier tests.
     """
 
+    tilt: torch.Tensor
+    basis: torch.Tensor
+
     def __init__(self, ground: Ground, *, hidden: int) -> None:
         super().__init__()
         tests = ground.tests
         self.tests = tests
-        self.tilt, self.basis = torch.from_numpy(ground.tilt), torch.from_numpy(ground.value_basis)
+        public_tables(self, tilt=torch.from_numpy(ground.tilt), basis=torch.from_numpy(ground.value_basis))
         self.value_base, self.panel_base = fixed(ground.value_base), fixed(ground.panel_base)
         gap_edges, _ = GapHead.edges(ground.book.layout.steps)
         self.patient = linear(hidden + int(ground.score_cuts[-1]), hidden)
@@ -73,7 +76,7 @@ class EventDecoder(nn.Module):
 
     def value_weights(self, state: torch.Tensor, last: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
         """Weights on the value waves without those of the draw's earlier tests, [n, D, T, VALUE_WAVES]."""
-        place = torch.arange(self.tests)
+        place = torch.arange(self.tests, device=last.device)
         own = self.value_last(place * (VALUE_BINS + 1) + last) + self.value_level(place * LEVELS + level)[:, None]
         shared = self.inertia(last) + self.pull(level)[:, None]
         weights: torch.Tensor = self.value(state).reshape(*own.shape) + own + shared

@@ -32,6 +32,12 @@ def fixed(values: NDArray[np.float64]) -> nn.Parameter:
     return nn.Parameter(torch.from_numpy(values.copy()), requires_grad=False)
 
 
+def public_tables(module: nn.Module, **tables: torch.Tensor) -> None:
+    """Hang public tensors on the module by name, so that they go along to its device and are in no saved state."""
+    for name, table in tables.items():
+        module.register_buffer(name, table, persistent=False)
+
+
 def initialise(network: nn.Module, outputs: frozenset[str], rng: np.random.Generator) -> None:
     """Weights of standard deviation 1 / sqrt(inputs), in the order of their names; zero for biases and `outputs`.
 

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from privacy.lattice import KEPT_ERROR, safe_norm
 from synthhealth.generators.bookkeeping import Block, Bookkeeper
 from synthhealth.generators.crew import Begun, Crew, Dealt, heard
+from synthhealth.generators.device import Device
 from synthhealth.generators.dpsgd.adam import Adam, rate_at
 from synthhealth.generators.dpsgd.batch import Batch, blocks_of
 from synthhealth.generators.dpsgd.chance import latent_chance
 from synthhealth.generators.dpsgd.encoded import Encoded
 from synthhealth.generators.dpsgd.ground import Ground
-from synthhealth.generators.dpsgd.network import LATENT, Network, gradient_of, set_weights, weights_of
+from synthhealth.generators.dpsgd.network import LATENT, Network, device_of, gradient_of, set_weights, weights_of
 from synthhealth.generators.dpsgd.recipe import Recipe
 from synthhealth.generators.protocol import Progress
 from synthhealth.generators.training import Room, batch_sum
@@ -28,7 +29,7 @@ KEY_BYTES = 32
 
 
 class Lesson:
-    """Patients as the network sees them: losses and gradients of a batch, patient by patient.
+    """Patients as the network sees them: losses and gradients of a batch, patient by patient, where the network is.
 
     Privacy: internal only.
     """
@@ -40,18 +41,19 @@ class Lesson:
 
     def inputs(self, block: Places, step: int) -> tuple[Batch, torch.Tensor]:
         """The patients at `block` as tensors, and each one's own chance in this step."""
-        chance = latent_chance(self.key, self.ids[block], step=step, size=LATENT)
-        return Batch.of(self.encoded, block, self.ground), chance
+        chance, device = latent_chance(self.key, self.ids[block], step=step, size=LATENT), device_of(self.network)
+        return Batch.of(self.encoded, block, self.ground).to(device), chance.to(device)
 
 
-def learn_privately(room: Room, lesson: Lesson, recipe: Recipe, progress: Progress) -> None:
-    """Train the lesson's network on the room's noisy sums.
+def learn_privately(room: Room, lesson: Lesson, recipe: Recipe, progress: Progress, *, device: Device = "cpu") -> None:
+    """Train the lesson's network on the room's noisy sums, its gradients computed on `device`.
 
     Privacy: what was paid for when the room was entered; everything after a sum is post-processing.
     """
     crew = Crew.joined()
     books = Bookkeeper(lesson.network)
     crew.deal([None, *(_task(room, lesson, recipe, crew, rank) for rank in range(1, crew.size))])
+    lesson.network.to(device)
 
     def noisy(step: int, size: int) -> Floats:
         def gradients(rows: Places) -> Iterator[Block]:
@@ -61,6 +63,7 @@ def learn_privately(room: Room, lesson: Lesson, recipe: Recipe, progress: Progre
         return room.step(gradients, size, max_grad_norm=recipe.max_grad_norm)
 
     _descend(lesson.network, noisy, recipe, progress)
+    lesson.network.to("cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +119,14 @@ def patient_gradients(books: Bookkeeper, lesson: Lesson, rows: Places, step: int
         yield books.block(*lesson.inputs(block, step))
 
 
-def learn_openly(lesson: Lesson, recipe: Recipe, rng: np.random.Generator, progress: Progress) -> None:
+def learn_openly(
+    lesson: Lesson, recipe: Recipe, rng: np.random.Generator, progress: Progress, *, device: Device = "cpu"
+) -> None:
     """Train the lesson's network on plain sums over shuffled batches: no clipping, no noise, no promise.
 
     Privacy: internal only; outside every guarantee.
     """
+    lesson.network.to(device)
     batch, n = round(recipe.expected_batch), len(lesson.encoded)
     passes = 1 + recipe.steps * batch // max(1, n)
     order = np.concatenate([rng.permutation(n) for _ in range(passes)])
@@ -135,6 +141,7 @@ def learn_openly(lesson: Lesson, recipe: Recipe, rng: np.random.Generator, progr
         return total
 
     _descend(lesson.network, plain, recipe, progress)
+    lesson.network.to("cpu")
 
 
 def _descend(network: Network, summed: Callable[[int, int], Floats], recipe: Recipe, progress: Progress) -> None:

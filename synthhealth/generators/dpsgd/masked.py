@@ -6,6 +6,8 @@ import torch
 from opacus.grad_sample import register_grad_sampler
 from torch import nn
 
+from synthhealth.generators.dpsgd.layers import public_tables
+
 
 class MaskedLinear(nn.Module):
     """x -> (weight * mask) x, without a bias; `mask` [out, in] is public.
@@ -14,9 +16,11 @@ class MaskedLinear(nn.Module):
     (Germain, Gregor, Murray and Larochelle 2015).
     """
 
+    mask: torch.Tensor
+
     def __init__(self, mask: torch.Tensor) -> None:
         super().__init__()
-        self.mask = mask
+        public_tables(self, mask=mask)
         self.weight = nn.Parameter(torch.zeros_like(mask))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -74,15 +74,20 @@ def learnt(network: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
+def device_of(network: nn.Module) -> torch.device:
+    """Where all of the network is."""
+    return next(network.parameters()).device
+
+
 def weights_of(network: nn.Module) -> Floats:
     """All learnt weights in one row."""
-    return np.concatenate([parameter.detach().numpy().ravel() for parameter in learnt(network)])
+    return np.concatenate([parameter.detach().cpu().numpy().ravel() for parameter in learnt(network)])
 
 
 def gradient_of(network: nn.Module) -> Floats:
     """The gradients of all learnt weights in one row, 0 where there is none."""
     rows = [
-        np.zeros(parameter.numel()) if parameter.grad is None else parameter.grad.numpy().ravel()
+        np.zeros(parameter.numel()) if parameter.grad is None else parameter.grad.cpu().numpy().ravel()
         for parameter in learnt(network)
     ]
     return np.concatenate(rows)
@@ -91,4 +96,4 @@ def gradient_of(network: nn.Module) -> Floats:
 def set_weights(network: nn.Module, weights: Floats) -> None:
     """Write a row of learnt weights back."""
     with torch.no_grad():
-        nn.utils.vector_to_parameters(torch.from_numpy(weights), learnt(network))
+        nn.utils.vector_to_parameters(torch.from_numpy(weights).to(device_of(network)), learnt(network))

@@ -11,7 +11,7 @@ from torch import nn
 
 from synthhealth.generators.dpsgd.batch import Batch
 from synthhealth.generators.dpsgd.ground import Ground
-from synthhealth.generators.dpsgd.layers import fixed, linear
+from synthhealth.generators.dpsgd.layers import fixed, linear, public_tables
 from synthhealth.generators.dpsgd.masked import MaskedLinear
 from synthhealth.generators.table.decoder import Wanted, evidence, under
 from synthhealth.generators.table.masks import Masks
@@ -28,23 +28,28 @@ class RowDecoder(nn.Module):
         self.level_cuts = np.cumsum([0, *(len(share) for share in ground.shares)])
         self.masks = Masks.of(ground.book.layout.schema, ground.book.columns)
         self.base = fixed(np.log(np.concatenate(ground.shares)))
-        self.tables = [torch.from_numpy(score.table) for score in ground.scores]
-        owner = torch.from_numpy(np.repeat(np.arange(len(self.tables)), np.diff(self.cuts)))
+        public_tables(self, **{f"table_{j}": torch.from_numpy(score.table) for j, score in enumerate(ground.scores)})
+        owner = torch.from_numpy(np.repeat(np.arange(len(ground.scores)), np.diff(self.cuts)))
         self.latent = linear(hidden, int(self.cuts[-1]))
         self.earlier = MaskedLinear((owner[:, None] > owner[None]).to(torch.float64))
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Minus the log likelihood of each patient's row, shape [n]; `hidden` [n, hidden] is made of the latent."""
         weights = self.latent(hidden) + self.earlier(batch.scores)
-        total = torch.zeros(len(hidden), dtype=hidden.dtype)
-        for j in range(len(self.tables)):
+        total = hidden.new_zeros(len(hidden))
+        for j in range(len(self.cuts) - 1):
             chances = torch.log_softmax(self.logits(weights, j), dim=1)
             total = total - chances.gather(1, batch.codes[:, j : j + 1])[:, 0]
         return total
 
+    @property
+    def tables(self) -> list[torch.Tensor]:
+        """The scores of every column's levels, [levels, scores] each."""
+        return [self.get_buffer(f"table_{j}") for j in range(len(self.cuts) - 1)]
+
     def logits(self, weights: torch.Tensor, j: int) -> torch.Tensor:
         """Logits [n, levels] of column j from all columns' weights [n, S]."""
-        return self.base_of(j) + weights[:, self.cuts[j] : self.cuts[j + 1]] @ self.tables[j].T
+        return self.base_of(j) + weights[:, self.cuts[j] : self.cuts[j + 1]] @ self.get_buffer(f"table_{j}").T
 
     def base_of(self, j: int) -> torch.Tensor:
         """The part of the logits of column j that knows no patient, shape [levels]."""

@@ -10,6 +10,7 @@ from privacy.plan import Charge
 from privacy.randomness import public, secret_bytes
 from privacy.schema import Schema
 from synthhealth.encoding.layout import Layout
+from synthhealth.generators.device import Device, require_device
 from synthhealth.generators.dpsgd.calibration import calibrate_bases
 from synthhealth.generators.dpsgd.encoded import Encoded
 from synthhealth.generators.dpsgd.ground import Ground
@@ -36,9 +37,10 @@ class UnprotectedEngine:
     recipe: Recipe
     name: str = "vae-nonprivate"
     private: bool = False
+    device: Device = "cpu"
 
     @staticmethod
-    def of(schema: Schema, budget: Budget, cohort_size: int, seed: int) -> UnprotectedEngine:
+    def of(schema: Schema, budget: Budget, cohort_size: int, seed: int, device: Device = "cpu") -> UnprotectedEngine:
         """The engine with its default recipe; the budget plays no part.
 
         Privacy: free; reads no rows.
@@ -47,7 +49,7 @@ class UnprotectedEngine:
         batch = min(BATCH, cohort_size)
         steps = min(max(PASSES * cohort_size // batch, FEWEST), MOST)
         recipe = Recipe(steps=steps, rate=RATE, max_grad_norm=float("inf"), expected_batch=float(batch))
-        return UnprotectedEngine(schema=schema, seed=seed, recipe=recipe)
+        return UnprotectedEngine(schema=schema, seed=seed, recipe=recipe, device=device)
 
     def charges(self, scale: float) -> tuple[Charge, ...]:
         """None: nothing is paid and nothing is promised.
@@ -62,6 +64,7 @@ class UnprotectedEngine:
 
         Privacy: outside every guarantee; the ledger notes it.
         """
+        require_device(self.device)
         rows = gate.open_unprotected()
         progress("histograms", 0, 1)
         looks = first_looks(ExactLooks(rows=rows), Layout.of(self.schema))
@@ -69,6 +72,6 @@ class UnprotectedEngine:
         progress("histograms", 1, 1)
         network = Network(ground, public(self.seed, "autoencoder", "network"))
         lesson = Lesson(network, ground, Encoded.of(rows, ground), rows.ids, secret_bytes(KEY_BYTES))
-        learn_openly(lesson, self.recipe, public(self.seed, "autoencoder", "batches"), progress)
+        learn_openly(lesson, self.recipe, public(self.seed, "autoencoder", "batches"), progress, device=self.device)
         calibrate_bases(network, ground, looks, public(self.seed, "autoencoder", "calibration"))
         return Autoencoder(ground=ground, network=network)
