@@ -104,7 +104,7 @@ def _numbers(model: Model, drawn: Cohort) -> Iterator[tuple[str, float]]:
     for name, array in model.state().arrays.items():
         flat = np.nan_to_num(np.asarray(array, dtype=np.float64), posinf=0.0, neginf=0.0)
         yield f"array {name}: sum", float(flat.sum())
-        yield f"array {name}: largest", float(flat.max(initial=-1e300))
+        yield f"array {name}: largest", float(flat.max()) if flat.size else 0.0
     for name, column in drawn.schema.free_columns.items():
         yield f"column {name}: share missing", float(drawn.patients[name].isna().mean())
         if isinstance(column, Category):

@@ -70,6 +70,13 @@ def test_nothing_happens_in_one_world_only_in_many_runs(name: EngineName, patien
     assert not found.falsified
 
 
+def test_numbers_are_of_a_size_that_has_a_spread():
+    """An array without entries counts as 0: a number beyond all others would overflow where spreads are taken."""
+    without, within = (observed(tables) for tables in worlds("nothing known"))
+    assert [name for name, _ in without.numbers] == [name for name, _ in within.numbers]
+    assert np.abs([value for one in (without, within) for _, value in one.numbers]).max() < 1e9
+
+
 def test_the_worlds_differ_by_one_patient():
     for patient in EXTREMES:
         without, within = worlds(patient)
