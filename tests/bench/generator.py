@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import numpy as np
 from bench.generator_cohorts import Split, icu_split, nafld_split, nafld_table_split, simulated_split, wide_figures
+from bench.histograms import smoothing
 
 from evaluation.benchmark_metrics import BenchmarkFigures, benchmark_figures
 from privacy.budget import Budget
@@ -27,6 +28,7 @@ from synthhealth.generators.protocol import EngineName, quiet
 from synthhealth.generators.table import measure
 from synthhealth.generators.vae import engine as vae
 
+SECTIONS = ("icu", "nafld", "nafld-table", "ablation", "size", "histograms")
 JUDGED_BY_THE_HOLDOUT = ("tstr", "two_sample", "one_way", "two_way", "three_way")
 ABLATIONS: dict[str, tuple[tuple[object, str, object], ...]] = {
     "as it is": (),
@@ -53,6 +55,7 @@ def main() -> int:
         "nafld-table": lambda: _engines(nafld_table_split(), asked, wide_figures),
         "ablation": lambda: _ablations(_ablated(asked), asked),
         "size": lambda: _sizes(asked),
+        "histograms": lambda: smoothing(asked.icu, asked.seeds),
     }
     for name in asked.sections:
         rows = []
@@ -65,7 +68,7 @@ def main() -> int:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sections", nargs="+", choices=["icu", "nafld", "nafld-table", "ablation", "size"])
+    parser.add_argument("sections", nargs="+", choices=SECTIONS)
     parser.add_argument("--icu", type=Path, help="folder with the two tables of PhysioNet 2012")
     parser.add_argument("--engines", nargs="+", default=["vae", "marginal"], choices=["vae", "marginal", "vae-dpsgd"])
     parser.add_argument("--epsilons", nargs="+", type=float, default=[1.0, 3.0, 8.0])
