@@ -34,7 +34,7 @@ GRIDS, DIGITS, VALUES, ONE_WAY, TRAINING = 0.03, 0.02, 0.10, 0.07, 0.78
 class DpsgdEngine:
     """Noisy histograms place bins and base rates; everything else is learnt by noisy clipped gradients.
 
-    `enter` opens the room in which the private steps are taken, `device` is where gradients are computed.
+    `enter` opens the room in which the private steps are taken.
     """
 
     schema: Schema
@@ -44,7 +44,6 @@ class DpsgdEngine:
     name: str = "vae-dpsgd"
     private: bool = True
     enter: Callable[[Gate, str], Room] = enter_together
-    device: Device = "cpu"
 
     @staticmethod
     def of(schema: Schema, budget: Budget, cohort_size: int, seed: int, device: Device = "cpu") -> DpsgdEngine:
@@ -58,8 +57,9 @@ class DpsgdEngine:
             rate=RATE,
             max_grad_norm=MAX_GRAD_NORM,
             expected_batch=float(min(BATCH, cohort_size)),
+            device=device,
         )
-        return DpsgdEngine(schema=schema, cohort_size=cohort_size, seed=seed, recipe=recipe, device=device)
+        return DpsgdEngine(schema=schema, cohort_size=cohort_size, seed=seed, recipe=recipe)
 
     def charges(self, scale: float) -> tuple[Charge, ...]:
         """Three noisy looks and the training.
@@ -79,7 +79,7 @@ class DpsgdEngine:
         # a plan needs the charges alone, and torch takes seconds to import
         from synthhealth.generators.dpsgd import calibration, learning, model, network
 
-        require_device(self.device, processes=Crew.joined().size)
+        require_device(self.recipe.device, processes=Crew.joined().size)
         layout = Layout.of(self.schema)
         progress("histograms", 0, 1)
         looks = first_looks(PaidLooks(gate=gate), layout)
@@ -89,7 +89,7 @@ class DpsgdEngine:
         room = self.enter(gate, "training")
         encoded = Encoded.of(room.rows, ground)
         lesson = learning.Lesson(built, ground, encoded, room.rows.ids, secret_bytes(learning.KEY_BYTES))
-        learning.learn_privately(room, lesson, self.recipe, progress, device=self.device)
+        learning.learn_privately(room, lesson, self.recipe, progress)
         calibration.calibrate_bases(built, ground, looks, public(self.seed, "autoencoder", "calibration"))
         return model.Autoencoder(ground=ground, network=built)
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from privacy.lattice import KEPT_ERROR, safe_norm
 from synthhealth.generators.bookkeeping import Block, Bookkeeper
 from synthhealth.generators.crew import Begun, Crew, Dealt, heard
-from synthhealth.generators.device import Device
 from synthhealth.generators.dpsgd.adam import Adam, rate_at
 from synthhealth.generators.dpsgd.batch import Batch, blocks_of
 from synthhealth.generators.dpsgd.chance import latent_chance
@@ -45,15 +44,15 @@ class Lesson:
         return Batch.of(self.encoded, block, self.ground).to(device), chance.to(device)
 
 
-def learn_privately(room: Room, lesson: Lesson, recipe: Recipe, progress: Progress, *, device: Device = "cpu") -> None:
-    """Train the lesson's network on the room's noisy sums, its gradients computed on `device`.
+def learn_privately(room: Room, lesson: Lesson, recipe: Recipe, progress: Progress) -> None:
+    """Train the lesson's network on the room's noisy sums.
 
     Privacy: what was paid for when the room was entered; everything after a sum is post-processing.
     """
     crew = Crew.joined()
     books = Bookkeeper(lesson.network)
     crew.deal([None, *(_task(room, lesson, recipe, crew, rank) for rank in range(1, crew.size))])
-    lesson.network.to(device)
+    lesson.network.to(recipe.device)
 
     def noisy(step: int, size: int) -> Floats:
         def gradients(rows: Places) -> Iterator[Block]:
@@ -119,14 +118,12 @@ def patient_gradients(books: Bookkeeper, lesson: Lesson, rows: Places, step: int
         yield books.block(*lesson.inputs(block, step))
 
 
-def learn_openly(
-    lesson: Lesson, recipe: Recipe, rng: np.random.Generator, progress: Progress, *, device: Device = "cpu"
-) -> None:
+def learn_openly(lesson: Lesson, recipe: Recipe, rng: np.random.Generator, progress: Progress) -> None:
     """Train the lesson's network on plain sums over shuffled batches: no clipping, no noise, no promise.
 
     Privacy: internal only; outside every guarantee.
     """
-    lesson.network.to(device)
+    lesson.network.to(recipe.device)
     batch, n = round(recipe.expected_batch), len(lesson.encoded)
     passes = 1 + recipe.steps * batch // max(1, n)
     order = np.concatenate([rng.permutation(n) for _ in range(passes)])

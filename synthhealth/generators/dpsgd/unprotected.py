@@ -37,7 +37,6 @@ class UnprotectedEngine:
     recipe: Recipe
     name: str = "vae-nonprivate"
     private: bool = False
-    device: Device = "cpu"
 
     @staticmethod
     def of(schema: Schema, budget: Budget, cohort_size: int, seed: int, device: Device = "cpu") -> UnprotectedEngine:
@@ -48,8 +47,8 @@ class UnprotectedEngine:
         _ = budget
         batch = min(BATCH, cohort_size)
         steps = min(max(PASSES * cohort_size // batch, FEWEST), MOST)
-        recipe = Recipe(steps=steps, rate=RATE, max_grad_norm=float("inf"), expected_batch=float(batch))
-        return UnprotectedEngine(schema=schema, seed=seed, recipe=recipe, device=device)
+        recipe = Recipe(steps=steps, rate=RATE, max_grad_norm=float("inf"), expected_batch=float(batch), device=device)
+        return UnprotectedEngine(schema=schema, seed=seed, recipe=recipe)
 
     def charges(self, scale: float) -> tuple[Charge, ...]:
         """None: nothing is paid and nothing is promised.
@@ -64,7 +63,7 @@ class UnprotectedEngine:
 
         Privacy: outside every guarantee; the ledger notes it.
         """
-        require_device(self.device)
+        require_device(self.recipe.device)
         rows = gate.open_unprotected()
         progress("histograms", 0, 1)
         looks = first_looks(ExactLooks(rows=rows), Layout.of(self.schema))
@@ -72,6 +71,6 @@ class UnprotectedEngine:
         progress("histograms", 1, 1)
         network = Network(ground, public(self.seed, "autoencoder", "network"))
         lesson = Lesson(network, ground, Encoded.of(rows, ground), rows.ids, secret_bytes(KEY_BYTES))
-        learn_openly(lesson, self.recipe, public(self.seed, "autoencoder", "batches"), progress, device=self.device)
+        learn_openly(lesson, self.recipe, public(self.seed, "autoencoder", "batches"), progress)
         calibrate_bases(network, ground, looks, public(self.seed, "autoencoder", "calibration"))
         return Autoencoder(ground=ground, network=network)
