@@ -15,6 +15,7 @@ from unittest.mock import patch
 import numpy as np
 from bench.generator_cohorts import Split, icu_split, nafld_split, nafld_table_split, simulated_split, wide_figures
 from bench.histograms import smoothing
+from bench.sequences import sequence_figures
 
 from evaluation.benchmark_metrics import BenchmarkFigures, benchmark_figures
 from privacy.budget import Budget
@@ -51,7 +52,7 @@ def main() -> int:
     asked = _asked()
     sections: dict[str, Callable[[], Iterator[dict[str, object]]]] = {
         "icu": lambda: _engines(icu_split(asked.icu), asked, benchmark),
-        "nafld": lambda: _engines(nafld_split(), asked, benchmark),
+        "nafld": lambda: _engines(nafld_split(), asked, _with_sequences),
         "nafld-table": lambda: _engines(nafld_table_split(), asked, wide_figures),
         "ablation": lambda: _ablations(_ablated(asked), asked),
         "size": lambda: _sizes(asked),
@@ -98,6 +99,10 @@ def benchmark(split: Split, synthetic: Cohort) -> dict[str, float]:
         found = benchmark_figures(split.train, split.holdout, split.train)
         figures |= {name: float(getattr(found, name)) for name in names if name in JUDGED_BY_THE_HOLDOUT}
     return figures
+
+
+def _with_sequences(split: Split, synthetic: Cohort) -> dict[str, float]:
+    return benchmark(split, synthetic) | sequence_figures(split, synthetic)
 
 
 Measure = Callable[[Split, Cohort], dict[str, float]]
