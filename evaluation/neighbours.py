@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from evaluation.spread import spread
+
+QUERIES_A_BLOCK = 8192
 _SPARE = 4
 _BLOCK_VALUES = 4_000_000
 
@@ -45,7 +48,9 @@ def nearest(queries: NDArray[np.float32], points: NDArray[np.float32], k: int) -
     expansion turns the distance between two equal points into rounding noise. Raises
     ValueError when there is no point.
 
-    Privacy: internal only, when either side is real.
+    Queries go by blocks of QUERIES_A_BLOCK, so that a block is the same work wherever `spread` has it done.
+
+    Privacy: internal only, when either side is real; a cluster's workers see all points and their queries.
     """
     if len(points) == 0:
         raise ValueError("there are no points to be near to")
@@ -53,6 +58,19 @@ def nearest(queries: NDArray[np.float32], points: NDArray[np.float32], k: int) -
     spare = min(wanted + _SPARE, len(points))
     # a common origin near the data keeps |a|^2 small, and with it the rounding of the expansion
     origin = points.mean(axis=0, dtype=np.float64).astype(np.float32)
+    starts = range(0, max(len(queries), 1), QUERIES_A_BLOCK)
+    blocks = ((queries[start : start + QUERIES_A_BLOCK], points, origin, wanted, spare) for start in starts)
+    parts = spread(_of_block, blocks)
+    return Neighbours(
+        index=np.concatenate([part.index for part in parts]),
+        distance=np.concatenate([part.distance for part in parts]),
+    )
+
+
+def _of_block(
+    queries: NDArray[np.float32], points: NDArray[np.float32], origin: NDArray[np.float32], wanted: int, spare: int
+) -> Neighbours:
+    """The neighbours of some queries, of which only the points are seen besides."""
     search = NearestNeighbors(n_neighbors=spare, algorithm="brute", metric="sqeuclidean").fit(points - origin)
     candidates = search.kneighbors(queries - origin, return_distance=False)
     distance = _measured(queries, points, candidates)

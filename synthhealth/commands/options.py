@@ -29,6 +29,13 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stder
 OnDevice = Annotated[
     Device | None, typer.Option("--device", help="Where vae-dpsgd computes its gradients; the config's by default.")
 ]
+OnDask = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        help="A Dask scheduler's address, or `local`, to spread blocks. Its workers see patients: own machines only.",
+    ),
+]
 CohortName = Literal["nafld", "simulated"]
 
 

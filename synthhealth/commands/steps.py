@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from privacy.errors import ConfigError, refusal
-from synthhealth.commands.options import HERE, ConfigFile, Json, OnDevice, Quiet, lead, show
+from synthhealth.commands.options import HERE, ConfigFile, Json, OnDask, OnDevice, Quiet, lead, show
 from synthhealth.generators.protocol import EngineName
 
 
@@ -73,11 +73,13 @@ def sample(
     balance: Annotated[str | None, typer.Option(help="A category whose codes shall stand equally often.")] = None,
     mix: Annotated[list[str] | None, typer.Option(help="died=1:0.2 for 20 % of code 1 (with --to).")] = None,
     seed: Annotated[int | None, typer.Option(help="Another draw (with --to).")] = None,
+    dask: OnDask = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Write synthetic patients; reads no rows and costs nothing."""
     from synthhealth import pipeline
+    from synthhealth.cluster import cluster
     from synthhealth.conditions import parse_conditions
     from synthhealth.config import Config
     from synthhealth.mixes import parse_mix
@@ -95,7 +97,7 @@ def sample(
                 fix="add --to FOLDER, or change the config for the release itself",
             )
         )
-    with shown(silent=quiet) as progress:
+    with shown(silent=quiet) as progress, cluster(dask):
         if to is None:
             result = pipeline.sample(settings, progress=progress)
         else:
@@ -145,11 +147,13 @@ def attack(
         Path | None, typer.Option(help="A table with the ids that tool learnt from (with --synthetic).")
     ] = None,
     to: Annotated[Path | None, typer.Option(help="Where its findings go (with --synthetic).")] = None,
+    dask: OnDask = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Try to find the real patients in what was sampled, with controls; the answer stays inside."""
     from synthhealth import pipeline
+    from synthhealth.cluster import cluster
 
     if synthetic is None:
         if synthetic_labs is not None or members is not None or to is not None:
@@ -167,7 +171,8 @@ def attack(
 
         files = partial(attack_other, synthetic=synthetic, labs=synthetic_labs, members=members, to=to)
         step = partial(files, exposed=exposed, full=full)
-    lead(step, config, json=json, quiet=quiet)
+    with cluster(dask):
+        lead(step, config, json=json, quiet=quiet)
 
 
 def report(*, config: ConfigFile = HERE, json: Json = False, quiet: Quiet = False) -> None:
