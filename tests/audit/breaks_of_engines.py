@@ -17,7 +17,6 @@ from privacy.gate import Gate
 from privacy.schema import Number, Schema
 from synthhealth.encoding.draws import Draws
 from synthhealth.generators import bookkeeping, marginal
-from synthhealth.generators.device import Device
 from synthhealth.generators.dpsgd import encoder, learning, network
 from synthhealth.generators.dpsgd.batch import Batch
 from synthhealth.generators.dpsgd.network import Network
@@ -124,16 +123,8 @@ def normaliser_from_rows(patch: pytest.MonkeyPatch) -> None:
     """Sums are divided by the expected batch of the patients who are really there."""
     real = learning.learn_privately
 
-    def learn(
-        room: Room, lesson: learning.Lesson, recipe: learning.Recipe, progress: Progress, *, device: Device
-    ) -> None:
-        real(
-            room,
-            lesson,
-            replace(recipe, expected_batch=max(1.0, room.event.sample_rate * len(room.rows))),
-            progress,
-            device=device,
-        )
+    def learn(room: Room, lesson: learning.Lesson, recipe: learning.Recipe, progress: Progress) -> None:
+        real(room, lesson, replace(recipe, expected_batch=max(1.0, room.event.sample_rate * len(room.rows))), progress)
 
     patch.setattr(learning, "learn_privately", learn)
 
@@ -142,16 +133,8 @@ def steps_from_rows(patch: pytest.MonkeyPatch) -> None:
     """As many steps as the data are long."""
     real = learning.learn_privately
 
-    def learn(
-        room: Room, lesson: learning.Lesson, recipe: learning.Recipe, progress: Progress, *, device: Device
-    ) -> None:
-        real(
-            room,
-            lesson,
-            replace(recipe, steps=max(1, min(recipe.steps, len(room.rows) // 10))),
-            progress,
-            device=device,
-        )
+    def learn(room: Room, lesson: learning.Lesson, recipe: learning.Recipe, progress: Progress) -> None:
+        real(room, lesson, replace(recipe, steps=max(1, min(recipe.steps, len(room.rows) // 10))), progress)
 
     patch.setattr(learning, "learn_privately", learn)
 
@@ -172,13 +155,11 @@ def decoder_only(patch: pytest.MonkeyPatch) -> None:
     """The encoder learns from plain gradients, since only the decoder is released."""
     real = learning.learn_privately
 
-    def learn(
-        room: Room, lesson: learning.Lesson, recipe: learning.Recipe, progress: Progress, *, device: Device
-    ) -> None:
+    def learn(room: Room, lesson: learning.Lesson, recipe: learning.Recipe, progress: Progress) -> None:
         names = [name for name, parameter in lesson.network.named_parameters() if parameter.requires_grad]
         sizes = [parameter.numel() for parameter in network.learnt(lesson.network)]
         encoders = sum(size for name, size in zip(names, sizes, strict=True) if name.startswith("encoder."))
-        real(Leaky(room, encoders), lesson, recipe, progress, device=device)  # type: ignore[arg-type]
+        real(Leaky(room, encoders), lesson, recipe, progress)  # type: ignore[arg-type]
 
     patch.setattr(learning, "learn_privately", learn)
 
