@@ -17,7 +17,7 @@ from synthhealth.generators.crew import Crew
 from synthhealth.generators.device import require_device
 from synthhealth.generators.protocol import Progress, quiet
 from synthhealth.job import Job
-from synthhealth.output import clear, held, write_whole
+from synthhealth.output import clear, held, made, write_whole
 from synthhealth.progress import within
 from synthhealth.real_rows import admitted
 from synthhealth.results import Fitted
@@ -43,8 +43,8 @@ def fit(config: Config, *, again: bool = False, progress: Progress = quiet) -> F
         require_device(config.generator.device, processes=Crew.joined().size)
         synthesizer = job.synthesizer()
         job.require_room(synthesizer, planned_quality(job))
-        job.output.internal.mkdir(parents=True, exist_ok=True)
-        cohort = admitted(job, tell, files=job.output.internal).cohort
+        with made(job.output.internal) as files:
+            cohort = admitted(job, tell, files=files).cohort
         with held(job.output):
             _spend(Job.of(config), synthesizer, cohort, tell)
             Job.of(config).done("fit", began)

@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,6 +133,20 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
         scratch.replace(path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def made(folder: Path) -> Iterator[Path]:
+    """The folder for the length of a `with` block that may fail: then those that were made for it are gone again."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    except BaseException:
+        for one in missing:
+            with suppress(OSError):  # somebody put something there
+                one.rmdir()
+        raise
 
 
 @contextmanager

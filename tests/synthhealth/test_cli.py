@@ -310,7 +310,7 @@ def test_the_ledger_of_nobody_is_empty_and_stays_unwritten(shell: Command, tmp_p
 
 
 def test_a_bug_is_told_without_its_words(shell: Command, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def quote(*_: object) -> None:
+    def quote(*_: object, **__: object) -> None:
         raise ValueError("could not convert 'Mrs Smith' to float")
 
     monkeypatch.setattr("synthhealth.real_rows.admit", quote)
@@ -324,7 +324,7 @@ def test_a_bug_is_told_without_its_words(shell: Command, finished: Path, monkeyp
 
 
 def test_an_interruption_says_how_to_go_on(shell: Command, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("synthhealth.real_rows.admit", stop)
