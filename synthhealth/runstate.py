@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -81,11 +84,14 @@ def mark_of(step: Step, config: Config, schema: Schema, *, run_id: str, policy: 
     """A fingerprint of all settings that `step` depends on; another fingerprint means it must be done again.
 
     `policy` and `audit` are hashes of the policy and of the audit's answer, which the report tells of.
+    Files count by how they are reached from the out folder, so that it does not matter where a
+    command is called, or whether the whole project was moved.
     """
+    out = config.release.out
     parts = [
         schema.sha256,
-        config.data.model_dump_json(),
-        config.budget.model_dump_json(),
+        _seen_from(out, config.data.model_dump()),
+        _seen_from(out, config.budget.model_dump()),
         config.generator.engine,
         f"{config.generator.seed}",
     ]
@@ -94,7 +100,16 @@ def mark_of(step: Step, config: Config, schema: Schema, *, run_id: str, policy: 
     if step == "quality":
         parts.append(f"{config.release.quality_epsilon}")
     if step == "attack":
-        parts += [f"{folder}" for folder in config.release.earlier]
+        parts.append(_seen_from(out, config.release.earlier))
     if step == "report":
-        parts += [config.release.model_dump_json(), policy, audit]
+        parts += [_seen_from(out, config.release.model_dump()), policy, audit]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _seen_from(folder: Path, settings: object) -> str:
+    """The settings as JSON, with every path as it leads from `folder`."""
+
+    def told(value: object) -> str:
+        return os.path.relpath(value, folder) if isinstance(value, Path) else f"{value}"
+
+    return json.dumps(settings, sort_keys=True, default=told)

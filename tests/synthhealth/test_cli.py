@@ -13,6 +13,8 @@ from tiny_project import CONFIG, lay_out, stand_in
 
 from synthhealth import pipeline
 from synthhealth.config import Config
+from synthhealth.job import Job
+from synthhealth.runstate import STEPS, Step
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
@@ -321,6 +323,22 @@ def test_a_bug_is_told_without_its_words(shell: Command, finished: Path, monkeyp
     assert "in check" in answer.err
     monkeypatch.setenv("SYNTHHEALTH_DEBUG", "1")
     assert "Smith" in shell("check", "--config", finished, "--quiet").err
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_where_a_command_is_called_makes_no_step_undone(
+    finished: Path, step: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = Job.of(Config.load(finished)).mark(step)
+    monkeypatch.chdir(finished.parent)
+    assert Job.of(Config.load(finished.name)).mark(step) == done
+    assert Job.of(Config.load(Path("..") / finished.parent.name / finished.name)).mark(step) == done
+
+
+def test_other_tables_make_a_fit_undone(finished: Path) -> None:
+    config = Config.load(finished)
+    other = config.model_copy(update={"data": config.data.model_copy(update={"patients": Path("others.csv")})})
+    assert Job.of(other).mark("fit") != Job.of(config).mark("fit")
 
 
 def test_an_interruption_says_how_to_go_on(shell: Command, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
