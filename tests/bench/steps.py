@@ -97,7 +97,7 @@ class Stage:
         if habit is not None:
             habit.__class__ = Deep
         wrapped = GradSampleModuleFastGradientClipping(
-            self.network, loss_reduction="sum", max_grad_norm=1.0, use_ghost_clipping=True
+            self.network, loss_reduction="sum", max_grad_norm=1.0, use_ghost_clipping=True, strict=False
         )
         optimiser = DPOptimizerFastGradientClipping(_adam(self.network), **TERMS)
         losses = wrapped(*self.lesson.inputs(self.everybody, 0))
