@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,14 +139,17 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
 def made(folder: Path) -> Iterator[Path]:
     """The folder for the length of a `with` block that may fail: then those that were made for it are gone again."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
+    with ExitStack() as undo:  # runs backwards, so that the innermost goes first
+        for one in reversed(missing):
+            undo.callback(_remove_if_empty, one)
+        folder.mkdir(parents=True, exist_ok=True)
         yield folder
-    except BaseException:
-        for one in missing:
-            with suppress(OSError):  # somebody put something there
-                one.rmdir()
-        raise
+        undo.pop_all()
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):  # something was put there, or it was never made
+        folder.rmdir()
 
 
 @contextmanager

@@ -23,9 +23,9 @@ BINS = 12
 def smoothing(icu: Path | None, seeds: int) -> Iterator[dict[str, object]]:
     """A row for each number and test, each signal to noise and seed: how far off the smoothed histogram is.
 
-    The signal is the count of all, the noise that of the sum of all cells. `mean_off` and `tail_off`
-    (the 99th percentile) are in standard deviations of the exact histogram, `value` is the total
-    variation in twelve bins of about equal mass.
+    The signal is the count of all, the noise that of the sum of all cells; their ratio stands where
+    other sections have epsilon. `mean_off` and `tail_off` (the 99th percentile) are in standard
+    deviations of the exact histogram, `value` is the total variation in twelve bins of about equal mass.
     """
     cohorts = {"nafld": nafld_split().train, "simulated": simulated_split(SIMULATED).train}
     if icu is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from privacy.errors import ConfigError
-from synthhealth.output import Output, held, sweep, write_folder, write_whole
+from synthhealth.output import Output, held, made, sweep, write_folder, write_whole
 
 
 def test_what_may_leave_and_what_may_not_stand_apart(tmp_path: Path) -> None:
@@ -87,3 +87,33 @@ def test_what_a_kill_leaves_is_swept(tmp_path: Path) -> None:
 def _fill(folder: Path, *names: str) -> None:
     for name in names:
         (folder / name).write_text(name)
+
+
+def refused(note: Path | None = None) -> None:
+    if note is not None:
+        note.write_text("kept")
+    raise ConfigError("a table was refused")
+
+
+def test_folders_made_for_work_that_fails_are_gone_again(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError), made(tmp_path / "a" / "b"):
+        refused()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_was_there_before_stays(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError), made(tmp_path):
+        refused()
+    assert tmp_path.is_dir()
+
+
+def test_a_folder_made_that_holds_something_stays_with_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError), made(tmp_path / "a" / "b"):
+        refused(tmp_path / "a" / "note.txt")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["note.txt"]
+
+
+def test_a_folder_made_for_work_that_succeeds_stays(tmp_path: Path) -> None:
+    with made(tmp_path / "a") as folder:
+        pass
+    assert folder.is_dir()
