@@ -52,9 +52,10 @@ def shaken(head: Head, rng: np.random.Generator, *, scale: float = 0.4) -> Head:
         for field in fields(head)
         if getattr(head, field.name).dtype == np.float64
     }
-    for name in {"bits", "cross"} & set(moved):
-        moved[name] = np.tril(moved[name], -1)
+    if isinstance(head, PanelHead):
+        moved["bits"] = np.where(head.earlier, moved["bits"], 0.0)
     if isinstance(head, ValueHead):
+        moved["cross"] = np.tril(moved["cross"], -1)
         lacks = np.arange(VALUE_BINS) >= head.width[:, None]
         for name in ("first_bias", "next_bias"):
             moved[name] = np.where(lacks, getattr(head, name), moved[name])
@@ -68,7 +69,7 @@ def heads_of(
     gaps, paces = (len(edges) - 1 for edges in GapHead.edges(steps))
     return Heads(
         gaps=GapHead.of(rng.gamma(0.5, 20.0, gaps * paces), steps),
-        panels=shaken(PanelHead.blank(len(width), latent), rng, scale=scale),
+        panels=shaken(PanelHead.blank(rng.permutation(len(width)), latent), rng, scale=scale),
         values=shaken(ValueHead.blank(width), rng, scale=scale),
         steps=steps,
     )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+PINNED = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,17 @@ class Belief:
         step = np.linalg.solve(precision, curvature.T @ (inverse * gradient))
         step *= min(1.0, longest / max(float(np.abs(step).max(initial=0.0)), 1e-12))
         return Belief(mean=self.mean + step, precision=precision, scale=self.scale)
+
+    def widened(self, by: float) -> Belief:
+        """The belief with every weight less sure by `by`, as a standard deviation that is added to its own."""
+        spread = np.linalg.inv(self.precision) + by**2 * np.eye(len(self.mean))
+        return Belief(mean=self.mean, precision=np.asarray(np.linalg.inv(spread), dtype=np.float64), scale=self.scale)
+
+    def pinned(self, place: int) -> Belief:
+        """The belief with the weight at `place` taken as known."""
+        precision = self.precision.copy()
+        precision[place, place] += PINNED
+        return Belief(mean=self.mean, precision=precision, scale=self.scale)
 
     def faded(self, keep: float) -> Belief:
         """The belief with `keep` of what was learnt beyond the prior, since the line it was read off has bent."""

@@ -133,8 +133,11 @@ def _heads(layout: Layout, state: ModelState) -> Heads:
         shared=field("panels.shared"),
         prev=field("panels.prev"),
         ever=field("panels.ever"),
+        none=field("panels.none"),
+        room=field("panels.room"),
         bits=field("panels.bits"),
         loading=field("panels.loading"),
+        order=np.asarray(state.arrays["panels.order"]),
     )
     values = ValueHead(**{name.name: np.asarray(state.arrays[f"values.{name.name}"]) for name in fields(ValueHead)})
     return Heads(gaps=gaps, panels=panels, values=values, steps=layout.steps)

@@ -15,7 +15,7 @@ from privacy.schema import Schema
 from synthhealth.encoding.layout import Layout
 from synthhealth.generators.charges import sum_charge
 from synthhealth.generators.events.dream import Heads, Sketch, dream
-from synthhealth.generators.events.panel_moments import match_panels, match_rates, rates_only
+from synthhealth.generators.events.panel_moments import match_panels, match_rates, panel_prior, rates_only
 from synthhealth.generators.events.panels import PanelHead
 from synthhealth.generators.events.value_moments import fit_values, lost_to_clipping, moment_rows, start_values
 from synthhealth.generators.events.values import ValueHead
@@ -80,7 +80,7 @@ class MarginalEngine:
         heads = blank_heads(teacher, latent=0)
         progress("panels", 1, steps)
         counts = counted_panels(gate, "panels", teacher, heads, sketch, rng)
-        heads = replace(heads, panels=match_panels(heads, counts, sketch, rng, rounds=MATCH_ROUNDS))
+        heads = replace(heads, panels=match_panels(heads, counts, sketch, rng, panel_prior(heads), rounds=MATCH_ROUNDS))
         heads = replace(heads, panels=match_rates(heads, counts, sketch, rng))
         for k in range(ROUNDS):
             progress("values", 2 + k, steps)
@@ -118,12 +118,12 @@ def blank_heads(teacher: Teacher, *, latent: int) -> Heads:
     """
     assert teacher.gaps is not None  # noqa: S101  # only called for schemas with tests
     assert teacher.values is not None  # noqa: S101  # the same
-    tests = len(teacher.book.tests)
     width = np.array([bins.count for bins in teacher.book.tests])
     draws = max(float(teacher.frequency.sum()) / max(teacher.book.mean_panel(), 1.0), 1e-6)
     return Heads(
         gaps=teacher.gaps,
-        panels=rates_only(PanelHead.blank(tests, latent), teacher.frequency / draws),
+        # a draw that held nothing so far holds its last test, which had better be the commonest
+        panels=rates_only(PanelHead.blank(np.argsort(teacher.frequency), latent), teacher.frequency / draws),
         values=start_values(ValueHead.blank(width), teacher.values),
         steps=teacher.book.layout.steps,
     )

@@ -33,11 +33,19 @@ def counted_panels(
     def rows(block: Cohort) -> sp.csr_matrix:
         draws = Draws.of(block, layout)
         return sp.csr_matrix(
-            panel_rows(draws, draws.records_a_draw(), Chains.of(draws, book.tests).level, layout.steps)
+            panel_rows(
+                draws,
+                draws.records_a_draw(),
+                Chains.of(draws, book.tests).level,
+                layout.steps,
+                heads.panels.order,
+            )
         )
 
     dreamt = dream(sketch, heads, rng, values=False).draws
-    lengths = np.linalg.norm(panel_rows(dreamt, sketch.panel_size, sketch.level, layout.steps), axis=1)
+    lengths = np.linalg.norm(
+        panel_rows(dreamt, sketch.panel_size, sketch.level, layout.steps, heads.panels.order), axis=1
+    )
     norm = max(float(np.quantile(lengths, CLIP_QUANTILE)), clip_norm(1.0))
     table = noisy_sums(gate, name, rows, max_norm=norm)
     return PanelCounts(mean=table.values / teacher.patients, sigma=table.sigma / teacher.patients, norm=norm)

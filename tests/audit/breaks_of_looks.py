@@ -71,7 +71,12 @@ def counts_matched_exactly(patch: pytest.MonkeyPatch) -> None:
     real = vae_engine.match_panels
 
     def match(heads: Heads, counts: PanelCounts, *given: Any, **named: Any) -> PanelHead:
-        return real(heads, replace(counts, mean=exact[-1]) if "scale" in named else counts, *given, **named)
+        return real(
+            heads,
+            replace(counts, mean=exact[-1]) if named["rounds"] == vae_engine.REMATCH_ROUNDS else counts,
+            *given,
+            **named,
+        )
 
     patch.setattr(vae_engine, "match_panels", match)
 

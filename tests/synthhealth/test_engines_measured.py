@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -234,13 +233,16 @@ def test_noise_cannot_ask_for_more_dreams_than_there_is_room_for(monkeypatch: py
     assert len(usual.count) == marginal.DREAMERS
 
 
-def test_a_blank_head_starts_at_the_rates_of_the_tests():
+def test_a_blank_head_starts_at_the_rates_of_the_tests_and_decides_on_rare_ones_first():
     schema = Schema.parse(ODD_SCHEMAS["end of follow-up"])
     teacher = teacher_of(schema, draws=3)
+    teacher = replace(teacher, frequency=teacher.frequency * np.array([1.0, 0.3, 0.6]))
     moments = learn(looks_at(odd_cohort("end of follow-up")), Layout.of(schema), np.random.default_rng(0)).values
     heads = blank_heads(replace(teacher, values=moments), latent=3)
     draws = float(teacher.frequency.sum()) / max(teacher.book.mean_panel(), 1.0)
     rates = np.clip(teacher.frequency / draws, 0.01, 0.9)
-    assert heads.panels.shared[:, 0] == pytest.approx([math.log(rate / (1 - rate)) for rate in rates])
+    odds = np.log(rates / (1 - rates))
+    assert np.diff(heads.panels.shared[:, 0]) == pytest.approx(np.diff(odds))
+    assert heads.panels.order.tolist() == [1, 2, 0]
     assert heads.panels.loading.shape == (3, 3)
     assert heads.steps == 48

@@ -118,7 +118,7 @@ def rows_of(cohort: Cohort, book: Codebook) -> dict[str, Floats]:
         "codes": book.code(cohort),
         "value moments": moment_rows(draws, chains, head, weight).toarray(),
         "gaps": gap_rows(draws, book.layout.steps).toarray(),
-        "panels": panel_rows(draws, size, chains.level, book.layout.steps),
+        "panels": panel_rows(draws, size, chains.level, book.layout.steps, np.arange(len(book.tests))[::-1]),
     }
 
 

@@ -15,7 +15,7 @@ from scipy.stats import chi2
 
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS
 from synthhealth.generators.events.dream import Dream, Heads, Sketch, context_logits, dream
-from synthhealth.generators.events.panels import PanelHead
+from synthhealth.generators.events.panels import SHARED, PanelHead
 
 Floats = NDArray[np.float64]
 
@@ -162,7 +162,7 @@ def test_one_tests_surprise_moves_the_next_ones_value():
     rng = np.random.default_rng(4)
     heads = heads_of(np.array([7, 7]), 10, rng, scale=0.0)
     values = replace(heads.values, cross=np.array([[0.0, 0.0], [0.8, 0.0]]))
-    held = replace(heads.panels, shared=np.where(np.arange(9) == 0, 50.0, 0.0) * np.ones((2, 1)))
+    held = replace(heads.panels, shared=np.where(np.arange(SHARED) == 0, 50.0, 0.0) * np.ones((2, 1)))
     told = []
     for one in (heads.values, values):
         dreamt = dream(alike(8_000, heads, count=1, tests=2), replace(heads, values=one, panels=held), rng)
@@ -176,9 +176,12 @@ def test_one_tests_surprise_moves_the_next_ones_value():
 def test_a_test_comes_as_often_as_its_logit_says():
     rng = np.random.default_rng(5)
     heads = heads_of(np.array([3, 3]), 10, rng, scale=0.0)
-    panels = shaken(PanelHead.blank(2, 0), rng, scale=0.0)
+    panels = shaken(PanelHead.blank(np.arange(2), 0), rng, scale=0.0)
     shared = panels.shared.copy()
-    shared[:, 0] = [50.0, -0.7]  # the first is always there, so that no draw is drawn again for being empty
+    shared[:, 0] = [
+        50.0,
+        -0.7,
+    ]  # the first is always there, so that the second is never the last that a draw could hold
     panels = replace(panels, shared=shared, prev=np.array([0.0, 1.5]), bits=np.array([[0.0, 0.0], [0.4, 0.0]]))
     n = 20_000
     dreamt = dream(alike(n, heads, count=3, tests=2), replace(heads, panels=panels), rng)
@@ -193,7 +196,9 @@ def test_a_test_comes_as_often_as_its_logit_says():
 def test_the_latent_moves_what_a_patient_has():
     rng = np.random.default_rng(6)
     heads = heads_of(np.array([3, 3]), 10, rng, latent=1, scale=0.0)
-    panels = replace(heads.panels, loading=np.array([[0.0], [2.0]]), shared=np.where(np.arange(9) == 0, 1.0, 0.0) * 1.0)
+    panels = replace(
+        heads.panels, loading=np.array([[0.0], [2.0]]), shared=np.where(np.arange(SHARED) == 0, 1.0, 0.0) * 1.0
+    )
     panels = replace(panels, shared=np.stack([50 * panels.shared, 0 * panels.shared]))
     rates = []
     for latent in (-1.0, 1.0):

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from learnt_parts import heads_of, shaken, sketch_of
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from synthhealth.encoding.draws import Draws
 from synthhealth.generators.belief import Belief
@@ -23,12 +22,13 @@ from synthhealth.generators.events.panel_moments import (
     curvature,
     match_panels,
     match_rates,
+    panel_prior,
     panel_rows,
     rates_only,
     weights_of,
     with_weights,
 )
-from synthhealth.generators.events.panels import PanelHead, shared_features
+from synthhealth.generators.events.panels import LEAST_ROOM, PanelHead, shared_features
 
 Floats = NDArray[np.float64]
 WIDTH = np.array([12, 2, 5, 1])
@@ -41,16 +41,16 @@ def night(seed: int, *, n: int = 60, steps: int = 30, latent: int = 2) -> tuple[
     return heads, sketch, dream(sketch, heads, rng)
 
 
-def inputs_of(sketch: Sketch, dreamt: Dream, steps: int = 30) -> PanelInputs:
-    return PanelInputs.of(dreamt.draws, sketch.panel_size, sketch.level, steps)
+def inputs_of(heads: Heads, sketch: Sketch, dreamt: Dream, steps: int = 30) -> PanelInputs:
+    return PanelInputs.of(dreamt.draws, sketch.panel_size, sketch.level, steps, heads.panels.order)
 
 
 @settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_inputs_are_those_of_a_plain_loop(seed: int):
-    _, sketch, dreamt = night(seed)
-    draws, inputs = dreamt.draws, inputs_of(sketch, dreamt)
-    tests = draws.bits.shape[1]
+    heads, sketch, dreamt = night(seed)
+    draws, inputs = dreamt.draws, inputs_of(heads, sketch, dreamt)
+    tests, order = draws.bits.shape[1], heads.panels.order.tolist()
     for d, (owner, step, k) in enumerate(zip(draws.owner, draws.step, draws.index, strict=True)):
         own = np.flatnonzero(draws.owner == owner)
         count, past = len(own), draws.bits[own[:k]]
@@ -59,7 +59,6 @@ def test_inputs_are_those_of_a_plain_loop(seed: int):
             step=np.array([step]),
             gap=np.array([step - draws.step[own[k - 1]] if k else 0]),
             first=np.array([k == 0]),
-            still_due=np.array([(sketch.panel_size[owner] * count - past.sum()) / (count - k)]),
             previous_size=np.array([previous.sum()]),
             steps=30,
             tests=tests,
@@ -68,7 +67,18 @@ def test_inputs_are_those_of_a_plain_loop(seed: int):
         assert np.array_equal(inputs.prev[d], previous)
         assert np.array_equal(inputs.ever[d], past.any(axis=0))
         assert np.array_equal(inputs.bits[d], draws.bits[d])
-        assert (inputs.has[d] <= (sketch.level[owner] < LEVELS)).all()
+        due = (sketch.panel_size[owner] * count - past.sum()) / (count - k)
+        has = sketch.level[owner] < LEVELS
+        for place, t in enumerate(order):
+            held = draws.bits[d, order[:place]]
+            chance = np.clip((due - held.sum()) / max(has[order[place:]].sum(), 1), LEAST_ROOM, 1 - LEAST_ROOM)
+            assert inputs.room[d, t] == pytest.approx(np.log(chance / (1 - chance)) / 2)
+            assert inputs.none[d, t] == (place > 0 and not held.any())
+            last_chance = k == count - 1 and not past[:, t].any()
+            only_one_left = not held.any() and not has[order[place + 1 :]].any()
+            assert inputs.free[d, t] == (has[t] and not last_chance and not only_one_left)
+            # what is not free to decide and the patient has, is in
+            assert inputs.free[d, t] or draws.bits[d, t] == has[t]
 
 
 @settings(max_examples=10)
@@ -83,11 +93,11 @@ def test_a_draw_is_dreamt_on_what_it_will_be_learnt_from(seed: int):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dream_module, "shared_features", overheard)
-        _, sketch, dreamt = night(seed)
+        heads, sketch, dreamt = night(seed)
     draws = dreamt.draws
     count = draws.per_patient()
     order = np.argsort(-count, kind="stable")
-    inputs = inputs_of(sketch, dreamt)
+    inputs = inputs_of(heads, sketch, dreamt)
     for k, told in enumerate(seen):
         active = order[: len(told)]
         rows = np.array([np.flatnonzero((draws.owner == patient) & (draws.index == k))[0] for patient in active])
@@ -96,16 +106,16 @@ def test_a_draw_is_dreamt_on_what_it_will_be_learnt_from(seed: int):
 
 @settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
-def test_a_row_sums_the_features_of_the_tests_that_were_in(seed: int):
-    _, sketch, dreamt = night(seed, n=12)
-    draws, inputs = dreamt.draws, inputs_of(sketch, dreamt)
-    rows = panel_rows(draws, sketch.panel_size, sketch.level, 30)
+def test_a_row_sums_the_features_of_the_tests_that_were_in_and_need_not_have_been(seed: int):
+    heads, sketch, dreamt = night(seed, n=12)
+    draws, inputs = dreamt.draws, inputs_of(heads, sketch, dreamt)
+    rows = panel_rows(draws, sketch.panel_size, sketch.level, 30, heads.panels.order)
     start = 0
     for t in range(len(WIDTH)):
         features = inputs.of_test(t)
         width = features.shape[1]
         for patient in range(12):
-            mine = (draws.owner == patient) & draws.bits[:, t]
+            mine = (draws.owner == patient) & draws.bits[:, t] & inputs.free[:, t]
             assert np.allclose(rows[patient, start : start + width], features[mine].sum(axis=0))
         start += width
     assert start == rows.shape[1]
@@ -114,30 +124,32 @@ def test_a_row_sums_the_features_of_the_tests_that_were_in(seed: int):
 @given(st.integers(0, 2**32 - 1))
 def test_weights_go_out_and_in_and_give_the_logits(seed: int):
     rng = np.random.default_rng(seed)
-    head = shaken(PanelHead.blank(4, 2), rng)
-    again = with_weights(shaken(PanelHead.blank(4, 2), rng), [weights_of(head, t) for t in range(4)])
-    for name in ("shared", "prev", "ever", "bits"):
+    order = rng.permutation(4)
+    head = shaken(PanelHead.blank(order, 2), rng)
+    again = with_weights(shaken(PanelHead.blank(order, 2), rng), [weights_of(head, t) for t in range(4)])
+    for name in ("shared", "prev", "ever", "none", "room", "bits"):
         assert np.array_equal(getattr(again, name), getattr(head, name))
-    _, sketch, dreamt = night(seed % 1_000, n=8)
-    inputs = inputs_of(sketch, dreamt)
-    logits = (
-        inputs.shared @ head.shared.T + inputs.prev * head.prev + inputs.ever * head.ever + inputs.bits @ head.bits.T
-    )
+    heads, sketch, dreamt = night(seed % 1_000, n=8)
+    inputs = inputs_of(replace(heads, panels=head), sketch, dreamt)
+    logits = inputs.shared @ head.shared.T + inputs.prev * head.prev + inputs.ever * head.ever
+    logits += inputs.none * head.none + inputs.room * head.room + inputs.bits @ head.bits.T
     for t in range(4):
         assert np.allclose(inputs.of_test(t) @ weights_of(head, t), logits[:, t])
 
 
-def test_rates_alone_are_the_rates():
-    head = rates_only(PanelHead.blank(3, 0), np.array([0.2, 0.5, 1e-9]))
-    assert np.allclose(expit(head.shared[:, 0]), [0.2, 0.5, 0.01])
+def test_at_first_tests_share_the_room_by_their_rates():
+    head = rates_only(PanelHead.blank(np.arange(3), 0), np.array([0.2, 0.5, 1e-9]))
+    odds = head.shared[:, 0] - head.shared[1, 0]
+    assert np.allclose(odds, [np.log(0.25), 0.0, np.log(0.01 / 0.99)])
     assert (head.shared[:, 1:] == 0).all()
+    assert (head.room > 0).all()
 
 
 @pytest.mark.parametrize("t", [0, 2, 3])
 def test_curvature_is_the_second_derivative_and_the_slope_the_first(t: int):
     heads, sketch, dreamt = night(5)
-    inputs = inputs_of(sketch, dreamt)
-    mine = inputs.has[:, t] > 0
+    inputs = inputs_of(heads, sketch, dreamt)
+    mine = inputs.free[:, t]
     features, held = inputs.of_test(t)[mine], inputs.bits[mine, t]
 
     def likelihood(weights: Floats) -> float:
@@ -162,20 +174,24 @@ def test_matching_brings_the_dreams_to_the_target():
 
     def moments(panels: PanelHead) -> Floats:
         dreamt = dream(sketch, replace(heads, panels=panels), rng, values=False)
-        return panel_rows(dreamt.draws, sketch.panel_size, sketch.level, 30).mean(axis=0)
+        return panel_rows(dreamt.draws, sketch.panel_size, sketch.level, 30, panels.order).mean(axis=0)
 
-    target, start = moments(heads.panels), PanelHead.blank(len(WIDTH), 0)
-    found = match_panels(replace(heads, panels=start), PanelCounts(mean=target, sigma=1e-3, norm=1e9), sketch, rng)
-    before, after = (np.linalg.norm(moments(one) - target) for one in (start, found))
-    assert after < 0.12 * before
+    target = moments(heads.panels)
+    start = replace(PanelHead.blank(heads.panels.order, 0), room=heads.panels.room)
+    blank, counts = replace(heads, panels=start), PanelCounts(mean=target, sigma=1e-3, norm=1e9)
+    found = match_panels(blank, counts, sketch, rng, panel_prior(blank))
+    before, after, chance = (np.linalg.norm(moments(one) - target) for one in (start, found, heads.panels))
+    assert after < 0.25 * before
+    # two dreams of one head differ as well
+    assert after < 2 * chance
+    assert np.allclose(found.room, start.room, atol=1e-3)
 
 
 def test_matching_leaves_what_noise_hides():
     heads, sketch, _ = night(8, n=300, latent=0)
     rng = np.random.default_rng(1)
-    size = panel_rows(dream(sketch, heads, rng, values=False).draws, sketch.panel_size, sketch.level, 30).shape[1]
-    counts = PanelCounts(mean=rng.normal(scale=50.0, size=size), sigma=50.0, norm=10.0)
-    found = match_panels(heads, counts, sketch, rng)
+    counts = PanelCounts(mean=rng.normal(scale=50.0, size=counts_size(sketch)), sigma=50.0, norm=10.0)
+    found = match_panels(heads, counts, sketch, rng, panel_prior(heads))
     for t in range(len(WIDTH)):
         assert np.abs(weights_of(found, t) - weights_of(heads.panels, t)).max() < 0.3
 
@@ -187,7 +203,7 @@ def shares_of_records(heads: Heads, sketch: Sketch, rng: np.random.Generator) ->
 
 def counted(heads: Heads, sketch: Sketch, rng: np.random.Generator, *, sigma: float) -> PanelCounts:
     dreamt = dream(sketch, heads, rng, values=False).draws
-    rows = panel_rows(dreamt, sketch.panel_size, sketch.level, 30)
+    rows = panel_rows(dreamt, sketch.panel_size, sketch.level, 30, heads.panels.order)
     return PanelCounts(mean=rows.mean(axis=0), sigma=sigma, norm=1e9)
 
 
@@ -217,7 +233,7 @@ def test_rates_stay_where_noise_covers_the_counts():
 
 def counts_size(sketch: Sketch) -> int:
     tests = sketch.level.shape[1]
-    return sum(len(weights_of(PanelHead.blank(tests, 0), t)) for t in range(tests))
+    return sum(len(weights_of(PanelHead.blank(np.arange(tests), 0), t)) for t in range(tests))
 
 
 # --- belief -------------------------------------------------------------------------------------------------------
@@ -266,6 +282,22 @@ def test_fading_goes_back_to_the_prior_and_keeps_the_mean():
     assert np.array_equal(after.faded(0.3).mean, after.mean)
 
 
+def test_a_widened_belief_has_the_variance_of_both():
+    after = Belief.prior(np.zeros(2), 1.0).observe(np.array([3.0, -1.0]), np.array([[2.0, 1.0], [1.0, 2.0]]), 1.0)
+    wider = after.widened(0.5)
+    assert np.allclose(np.linalg.inv(wider.precision), np.linalg.inv(after.precision) + 0.25 * np.eye(2))
+    assert np.array_equal(wider.mean, after.mean)
+
+
+def test_a_pinned_weight_stays_and_the_others_move_as_if_it_were_known():
+    fisher, gradient = np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([3.0, -1.0])
+    found = Belief.prior(np.zeros(2), 1.0).pinned(0).observe(gradient, fisher, 1.0).mean
+    assert abs(found[0]) < 1e-4
+    # only the second weight is unknown: both gradients see it, through the second column
+    column = fisher[:, 1]
+    assert found[1] == pytest.approx(column @ gradient / (column @ column + 1.0), abs=1e-4)
+
+
 def test_nothing_to_believe_is_believed():
     empty = Belief.prior(np.zeros(0), 1.0)
     assert empty.observe(np.zeros(0), np.zeros((0, 0)), 1.0).mean.shape == (0,)
@@ -274,4 +306,4 @@ def test_nothing_to_believe_is_believed():
 def test_draws_without_patients_have_no_rows():
     nothing = np.zeros(0, dtype=np.int64)
     draws = Draws.of_records(patients=0, owner=nothing, step=nothing, test=nothing, cell=nothing, tests=3)
-    assert panel_rows(draws, np.zeros(0), np.zeros((0, 3), dtype=np.int64), 10).shape[0] == 0
+    assert panel_rows(draws, np.zeros(0), np.zeros((0, 3), dtype=np.int64), 10, np.arange(3)).shape[0] == 0

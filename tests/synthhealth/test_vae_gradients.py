@@ -25,6 +25,7 @@ from synthhealth.generators.vae.episodes import Batch, Batches, Episodes
 from synthhealth.generators.vae.wake import EventDecoder, patient_gradients
 
 Floats = NDArray[np.float64]
+BY_DRAW = [field.name for field in fields(PanelInputs) if field.name != "order"]
 Places = NDArray[np.int64]
 WIDTH = np.array([12, 2, 5])
 EITHER = pytest.mark.parametrize("ties", [False, True])
@@ -60,7 +61,7 @@ def only(episodes: Episodes, rows: Places) -> Episodes:
             cell=draws.cell[records],
         ),
         chains=Chains(bin=chains.bin[records], last=chains.last[records], level=chains.level[rows]),
-        panels=PanelInputs(**{part.name: getattr(episodes.panels, part.name)[mine] for part in fields(PanelInputs)}),
+        panels=replace(episodes.panels, **{name: getattr(episodes.panels, name)[mine] for name in BY_DRAW}),
         latent=episodes.latent[rows],
     )
 
@@ -200,7 +201,12 @@ def test_the_layers_logits_are_those_that_dreams_are_drawn_with():
         assert (logits[r, bins:] < -1e8).all()  # bins that the test lacks
     head, inputs = heads.panels, episodes.panels
     logits = inputs.shared @ head.shared.T + inputs.prev * head.prev + inputs.ever * head.ever
-    logits += inputs.bits @ head.bits.T + episodes.latent[draws.owner] @ head.loading.T
+    logits += (
+        inputs.none * head.none
+        + inputs.room * head.room
+        + inputs.bits @ head.bits.T
+        + episodes.latent[draws.owner] @ head.loading.T
+    )
     assert np.allclose(panels[draws.owner, draws.index], logits, atol=1e-9)
 
 
@@ -225,16 +231,18 @@ def assert_coupled(cohort: Cohort, gone: int, seed: int) -> None:
     book = book_of(cohort.schema, rng)
     heads = heads_of(np.array([bins.count for bins in book.tests]), book.layout.steps, rng, latent=1)
     stay = np.delete(np.arange(len(cohort)), gone)
-    whole, part = (Episodes.real(one, book, latent=1) for one in (cohort, cohort.take(stay)))
+    whole, part = (Episodes.real(one, book, latent=1, order=heads.panels.order) for one in (cohort, cohort.take(stay)))
     mine = whole.draws.owner != gone
-    for field in fields(whole.panels):
-        assert np.array_equal(getattr(part.panels, field.name), getattr(whole.panels, field.name)[mine]), field.name
+    for name in BY_DRAW:
+        assert np.array_equal(getattr(part.panels, name), getattr(whole.panels, name)[mine]), name
     for ties in (False, True):
         everyone = patient_gradients(heads, whole, ties=ties)
         assert np.isfinite(everyone).all()
         assert_close(patient_gradients(heads, part, ties=ties), everyone[stay])
         # nor does it depend on who is read in one go
-        pieces = [Episodes.real(block, book, latent=1) for block in blocks_of(cohort, stay, 2)]
+        pieces = [
+            Episodes.real(block, book, latent=1, order=heads.panels.order) for block in blocks_of(cohort, stay, 2)
+        ]
         assert_close(np.concatenate([patient_gradients(heads, one, ties=ties) for one in pieces]), everyone[stay])
 
 
@@ -259,6 +267,8 @@ def test_patients_without_records_bring_nothing():
     book = book_of(cohort.schema, rng)
     heads = heads_of(np.array([bins.count for bins in book.tests]), book.layout.steps, rng)
     for ties in (False, True):
-        assert (patient_gradients(heads, Episodes.real(bare, book, latent=0), ties=ties) == 0).all()
-    nobody = Episodes.real(cohort.take(np.arange(0)), book, latent=0)
+        assert (
+            patient_gradients(heads, Episodes.real(bare, book, latent=0, order=heads.panels.order), ties=ties) == 0
+        ).all()
+    nobody = Episodes.real(cohort.take(np.arange(0)), book, latent=0, order=heads.panels.order)
     assert len(patient_gradients(heads, nobody, ties=False)) == 0

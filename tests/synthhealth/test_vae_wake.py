@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from privacy.errors import BudgetError
 from synthhealth.generators import training as room_module
 from synthhealth.generators.events.dream import Heads, Sketch
-from synthhealth.generators.events.panel_moments import weights_of
+from synthhealth.generators.events.panel_moments import panel_prior, weights_of
 from synthhealth.generators.events.panels import PanelHead
 from synthhealth.generators.vae.encoder import Encoder, asleep, loading_curvature, surprises
 from synthhealth.generators.vae.episodes import Batches, Episodes
-from synthhealth.generators.vae.wake import EventDecoder, panel_prior, panel_step, patient_gradients
+from synthhealth.generators.vae.wake import EventDecoder, panel_step, patient_gradients
 
 Floats = NDArray[np.float64]
 WIDTH = np.array([12, 2, 5])
@@ -30,7 +30,7 @@ def world(n: int, *, latent: int = 1, scale: float = 0.5) -> tuple[Heads, Heads,
     """Heads that stand for the truth, blank ones, and sketches that both dream on."""
     rng = np.random.default_rng(11)
     true = heads_of(WIDTH, 30, rng, latent=latent, scale=scale)
-    return true, replace(true, panels=PanelHead.blank(3, latent)), sketch_of(n, true, rng), rng
+    return true, replace(true, panels=PanelHead.blank(true.panels.order, latent)), sketch_of(n, true, rng), rng
 
 
 def likelihood(heads: Heads, episodes: Episodes) -> float:
@@ -144,8 +144,8 @@ def test_surprises_are_counts_beyond_what_was_expected():
         mine = np.flatnonzero(draws.owner == patient)
         for t in range(3):
             chance = 1 / (1 + np.exp(-inputs.of_test(t)[mine] @ weights_of(head, t)))
-            missed = ((inputs.bits[mine, t] - chance) * inputs.has[mine, t]).sum()
-            spread = 1 + (chance * (1 - chance) * inputs.has[mine, t]).sum()
+            missed = ((inputs.bits[mine, t] - chance) * inputs.free[mine, t]).sum()
+            spread = 1 + (chance * (1 - chance) * inputs.free[mine, t]).sum()
             assert found[patient, t] == pytest.approx(missed / np.sqrt(spread), abs=1e-9)
 
 
@@ -156,7 +156,8 @@ def test_what_is_encoded_of_a_patient_is_that_patients_alone():
     whole = encoder.encode(episodes, true).latent
     for patient in (0, 7):
         mine = episodes.draws.owner == patient
-        inputs = {field.name: getattr(episodes.panels, field.name)[mine] for field in fields(episodes.panels)}
+        by_draw = [field.name for field in fields(episodes.panels) if field.name != "order"]
+        inputs = replace(episodes.panels, **{name: getattr(episodes.panels, name)[mine] for name in by_draw})
         draws = replace(
             episodes.draws,
             patients=1,
@@ -165,9 +166,7 @@ def test_what_is_encoded_of_a_patient_is_that_patients_alone():
             index=episodes.draws.index[mine],
             bits=episodes.draws.bits[mine],
         )
-        lone = replace(
-            episodes, draws=draws, panels=type(episodes.panels)(**inputs), latent=episodes.latent[patient : patient + 1]
-        )
+        lone = replace(episodes, draws=draws, panels=inputs, latent=episodes.latent[patient : patient + 1])
         assert np.allclose(encoder.encode(lone, true).latent[0], whole[patient], rtol=1e-12, atol=1e-12)
 
 

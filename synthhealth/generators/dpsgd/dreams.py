@@ -15,10 +15,11 @@ from synthhealth.generators.dpsgd.event_decoder import EventDecoder
 from synthhealth.generators.dpsgd.ground import VALUE_WAVES, Ground
 from synthhealth.generators.dpsgd.network import LATENT, Network
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
-from synthhealth.generators.events.dream import EMPTY_RETRIES, Dream, Sketch
+from synthhealth.generators.events.dream import Dream, Sketch
 from synthhealth.generators.events.gaps import GapHead
 
 Places = NDArray[np.int64]
+EMPTY_RETRIES = 6
 Floats = NDArray[np.float64]
 
 

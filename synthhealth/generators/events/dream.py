@@ -11,11 +11,11 @@ from scipy.special import softmax
 from synthhealth.encoding.draws import Draws
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
 from synthhealth.generators.events.gaps import GapHead
-from synthhealth.generators.events.panels import PanelHead, shared_features
+from synthhealth.generators.events.panels import PanelHead, last_of, room_left, shared_features
 from synthhealth.generators.events.values import ValueHead
 
 Floats = NDArray[np.float64]
-EMPTY_RETRIES = 6
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,14 +175,13 @@ class _State:
         self.step[:active] = np.minimum(now + gap, self.heads.steps - 1)
         return gap
 
-    def _panel(self, k: int, active: int, gap: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
+    def _panel(self, k: int, active: int, gap: NDArray[np.int64], rng: np.random.Generator) -> Flags:
         head, tests = self.heads.panels, self.has.shape[1]
+        due = (self.sketch.panel_size[:active] * self.count[:active] - self.held[:active]) / (self.count[:active] - k)
         shared = shared_features(
             step=self.step[:active],
             gap=gap,
             first=np.full(active, k == 0),
-            still_due=(self.sketch.panel_size[:active] * self.count[:active] - self.held[:active])
-            / (self.count[:active] - k),
             previous_size=self.prev[:active].sum(axis=1),
             steps=self.heads.steps,
             tests=tests,
@@ -191,30 +190,25 @@ class _State:
         logits += self.sketch.latent[:active] @ head.loading.T
         # a patient who has a level of a test has a value of it: the last draw holds what did not come before
         logits[self.has[:active] & ~self.ever[:active] & (self.count[:active] == k + 1)[:, None]] = np.inf
-        bits = np.zeros((active, tests), dtype=np.bool_)
-        todo = np.arange(active)
-        for _ in range(EMPTY_RETRIES):
-            bits[todo] = _sequential(logits[todo], head.bits, self.has[todo], rng)
-            todo = todo[~bits[todo].any(axis=1)]
-            if len(todo) == 0:
-                return bits
-        # a draw holds at least one test: the likeliest by its logit and a Gumbel lot
-        lots = logits[todo] + rng.gumbel(size=(len(todo), tests))
-        bits[todo, np.where(self.has[todo], lots, -np.inf).argmax(axis=1)] = True
-        return bits
+        return _sequential(logits, due, head, self.has[:active], rng)
 
 
-def _sequential(
-    logits: Floats, coupling: Floats, has: NDArray[np.bool_], rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    """Bits [n, T], each test decided on those before it."""
+def _sequential(logits: Floats, due: Floats, head: PanelHead, has: Flags, rng: np.random.Generator) -> Flags:
+    """Bits [n, T], each test decided on those before it; the last one that a patient has is in if no other is."""
     n, tests = logits.shape
-    bits = np.zeros((n, tests))
+    order = head.order
+    coupling, last = head.bits[np.ix_(order, order)], last_of(has, order)
+    to_come = np.cumsum(has[:, order[::-1]], axis=1, dtype=np.int64)[:, ::-1]
+    held, none = np.zeros((n, tests)), np.ones(n, dtype=np.bool_)
     lots = rng.logistic(size=(n, tests))
-    for t in range(tests):
-        logit = logits[:, t] + bits[:, :t] @ coupling[t, :t]
-        bits[:, t] = (logit > lots[:, t]) & has[:, t]
-    return bits > 0
+    for k, t in enumerate(order):
+        room = room_left(due, held[:, :k].sum(axis=1), to_come[:, k])
+        logit = logits[:, t] + held[:, :k] @ coupling[k, :k] + head.room[t] * room + (head.none[t] * none if k else 0.0)
+        held[:, k] = ((logit > lots[:, t]) & has[:, t]) | (none & last[:, t])
+        none &= held[:, k] == 0
+    bits = np.zeros((n, tests), dtype=np.bool_)
+    bits[:, order] = held > 0
+    return bits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,8 +37,8 @@ def surprises(episodes: Episodes, heads: Heads) -> Floats:
     """
     inputs, draws = episodes.panels, episodes.draws
     chance = expit(_logits(inputs, heads))
-    missed = draws.sums((inputs.bits - chance) * inputs.has)
-    spread = draws.sums(chance * (1 - chance) * inputs.has)
+    missed = draws.sums((inputs.bits - chance) * inputs.free)
+    spread = draws.sums(chance * (1 - chance) * inputs.free)
     return np.asarray(missed / np.sqrt(1.0 + spread))
 
 
@@ -61,11 +61,11 @@ def loading_curvature(dreamt: Episodes, heads: Heads, t: int) -> Floats:
     latent = dreamt.latent[draws.owner]
     logits = inputs.of_test(t) @ weights_of(heads.panels, t) + latent @ heads.panels.loading[t]
     chance = expit(logits)
-    weight = chance * (1 - chance) * inputs.has[:, t]
+    weight = chance * (1 - chance) * inputs.free[:, t]
     return np.asarray((latent * weight[:, None]).T @ latent / draws.patients)
 
 
 def _logits(inputs: PanelInputs, heads: Heads) -> Floats:
     head = heads.panels
-    own = inputs.prev * head.prev + inputs.ever * head.ever + inputs.bits @ np.tril(head.bits, -1).T
-    return np.asarray(inputs.shared @ head.shared.T + own)
+    own = inputs.prev * head.prev + inputs.ever * head.ever + inputs.none * head.none + inputs.room * head.room
+    return np.asarray(inputs.shared @ head.shared.T + own + inputs.bits @ head.bits.T)

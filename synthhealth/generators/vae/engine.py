@@ -18,7 +18,7 @@ from privacy.schema import Schema
 from synthhealth.encoding.layout import Layout
 from synthhealth.generators.charges import sum_charge, training_charge
 from synthhealth.generators.events.dream import Heads, Sketch, dream
-from synthhealth.generators.events.panel_moments import match_panels, match_rates
+from synthhealth.generators.events.panel_moments import match_panels, panel_prior
 from synthhealth.generators.fitted import Fitted
 from synthhealth.generators.marginal import blank_heads, dreamers, refit_values
 from synthhealth.generators.panel_counts import counted_panels
@@ -31,13 +31,14 @@ if TYPE_CHECKING:  # a plan needs the charges alone, and torch takes seconds to 
     from synthhealth.generators.vae.encoder import Encoder
     from synthhealth.generators.vae.episodes import Episodes, Source
 
-COUNT_SHARE = 0.03
-STEP_SHARE = 0.03
+COUNT_SHARE = 0.06
+STEP_SHARE = 0.015
 PANEL_STEPS = 4
 TIE_STEPS = 2
 TIES_PAY = 10_000
 MATCH_ROUNDS = 5
-REMATCH_ROUNDS, REMATCH_SCALE = 3, 0.3
+REMATCH_ROUNDS = 3
+DRIFT = 0.05
 KEPT = 0.5
 LATENT = 2
 FIRST_LOADING = 0.1
@@ -91,7 +92,7 @@ class VaeEngine:
 
         Privacy: spends the charges.
         """
-        from synthhealth.generators.vae.wake import panel_prior, panel_step
+        from synthhealth.generators.vae.wake import panel_step
 
         layout = Layout.of(self.schema)
         rng = public(self.seed, "vae", "fit")
@@ -104,7 +105,7 @@ class VaeEngine:
         heads = blank_heads(teacher, latent=LATENT)
         progress("panels", 1, steps)
         counts = counted_panels(gate, "panel counts", teacher, heads, sketch, rng)
-        heads = replace(heads, panels=match_panels(heads, counts, sketch, rng, rounds=MATCH_ROUNDS))
+        heads = replace(heads, panels=match_panels(heads, counts, sketch, rng, panel_prior(heads), rounds=MATCH_ROUNDS))
         training = self.enter(gate, "event steps")
         beliefs = panel_prior(heads)
         for k in range(PANEL_STEPS):
@@ -113,15 +114,21 @@ class VaeEngine:
             # the ground bends: of what earlier steps told of the place they left, half is forgotten
             beliefs = tuple(one.faded(KEPT) for one in beliefs)
             heads, beliefs = panel_step(training, heads, real, dreamt, beliefs, patients=teacher.patients)
-        # what the counts know for sure is theirs to say
-        again = match_panels(heads, counts, sketch, rng, rounds=REMATCH_ROUNDS, scale=REMATCH_SCALE)
-        heads = replace(heads, panels=again)
-        heads = replace(heads, panels=match_rates(heads, counts, sketch, rng))
+        # dreams drift from what was learnt on true contexts: what the counts know for sure is theirs to say
+        drifted = tuple(one.widened(DRIFT) for one in beliefs)
+
+        def recounted(heads: Heads) -> Heads:
+            found = match_panels(heads, counts, sketch, rng, drifted, rounds=REMATCH_ROUNDS)
+            return replace(heads, panels=found)
+
+        heads = recounted(heads)
         for k in range(VALUE_ROUNDS):
             progress("values", 2 + PANEL_STEPS + k, steps)
             heads = refit_values(teacher, heads, sketch, rng)
         if self.tie_steps:
-            heads = self._tied(training, teacher, heads, sketch, rng, progress)
+            heads = recounted(self._tied(training, teacher, heads, sketch, rng, progress))
+            # what the ties add to a value's spread is taken off its own
+            heads = refit_values(teacher, heads, sketch, rng)
         progress("ties", steps, steps)
         return Fitted(book=teacher.book, decoder=teacher.decoder, heads=heads)
 
@@ -150,8 +157,7 @@ class VaeEngine:
             real = _seen(training, teacher, heads, encoder)
             dreamt = encoder.encode(dreamt, heads)
             heads, belief = tie_step(training, heads, real, dreamt, belief, patients=teacher.patients)
-        # what the ties add to a value's spread is taken off its own
-        return refit_values(teacher, heads, sketch, rng)
+        return heads
 
 
 def restore(schema: Schema, state: ModelState) -> Model:
@@ -174,7 +180,7 @@ def _seen(training: Room, teacher: Teacher, heads: Heads, encoder: Encoder | Non
 
     def episodes(rows: NDArray[np.int64]) -> Iterator[Episodes]:
         for block in blocks_of(training.rows, rows, REAL_BLOCK):
-            seen = Episodes.real(block, teacher.book, latent=LATENT)
+            seen = Episodes.real(block, teacher.book, latent=LATENT, order=heads.panels.order)
             yield seen if encoder is None else encoder.encode(seen, heads)
 
     return episodes

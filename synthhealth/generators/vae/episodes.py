@@ -36,16 +36,16 @@ class Episodes:
     latent: Floats
 
     @staticmethod
-    def of(draws: Draws, chains: Chains, *, panel_size: Floats, latent: Floats, steps: int) -> Episodes:
+    def of(draws: Draws, chains: Chains, *, panel_size: Floats, latent: Floats, steps: int, order: Places) -> Episodes:
         """The episodes of these draws.
 
         Privacy: internal only, when the draws are real; a per-patient map.
         """
-        panels = PanelInputs.of(draws, panel_size, chains.level, steps)
+        panels = PanelInputs.of(draws, panel_size, chains.level, steps, order)
         return Episodes(draws=draws, chains=chains, panels=panels, latent=latent)
 
     @staticmethod
-    def real(cohort: Cohort, book: Codebook, *, latent: int) -> Episodes:
+    def real(cohort: Cohort, book: Codebook, *, latent: int, order: Places) -> Episodes:
         """The episodes of a cohort, every one of the `latent` numbers of a patient unknown as yet and hence 0.
 
         Privacy: internal only; a per-patient map.
@@ -57,6 +57,7 @@ class Episodes:
             panel_size=draws.records_a_draw(),
             latent=np.zeros((len(cohort), latent)),
             steps=book.layout.steps,
+            order=order,
         )
 
     @staticmethod
@@ -66,7 +67,12 @@ class Episodes:
         Privacy: free; dreamt patients only.
         """
         return Episodes.of(
-            night.draws, night.chains, panel_size=sketch.panel_size, latent=sketch.latent, steps=heads.steps
+            night.draws,
+            night.chains,
+            panel_size=sketch.panel_size,
+            latent=sketch.latent,
+            steps=heads.steps,
+            order=heads.panels.order,
         )
 
     def blocks(self) -> Iterator[Places]:
@@ -156,9 +162,13 @@ class Batches:
 
         held, latent = padded(inputs.bits), torch.from_numpy(self._episodes.latent[rows])
         return Batch(
-            panel=(padded(inputs.shared), padded(inputs.prev), padded(inputs.ever), held, latent),
+            panel=(
+                *(padded(part) for part in (inputs.shared, inputs.prev, inputs.ever, inputs.none, inputs.room)),
+                held,
+                latent,
+            ),
             held=held,
-            counts=padded(inputs.has),
+            counts=padded(inputs.free),
             values=None
             if expected is None
             else self._values(expected, draws, owner * depth + index, padded(expected.surprise)),

@@ -22,12 +22,23 @@ class PanelLayer(nn.Module):
         self.shared = _parameter(head.shared)
         self.prev = _parameter(head.prev)
         self.ever = _parameter(head.ever)
+        self.none = _parameter(head.none)
+        self.room = _parameter(head.room)
         self.bits = _parameter(head.bits)
         self.loading = _parameter(head.loading)
+        self.earlier = torch.as_tensor(head.earlier, dtype=torch.float64)  # Opacus takes no buffer beside parameters
 
-    def forward(self, shared: Tensor, prev: Tensor, ever: Tensor, bits: Tensor, latent: Tensor) -> Tensor:
-        """Logits [B, D, T] from shared [B, D, SHARED], prev, ever, bits [B, D, T] and latent [B, L]."""
-        own = prev * self.prev + ever * self.ever + bits @ torch.tril(self.bits, -1).T
+    def forward(
+        self, shared: Tensor, prev: Tensor, ever: Tensor, none: Tensor, room: Tensor, bits: Tensor, latent: Tensor
+    ) -> Tensor:
+        """Logits [B, D, T] from shared [B, D, SHARED], prev, ever, none, room, bits [B, D, T] and latent [B, L]."""
+        own = (
+            prev * self.prev
+            + ever * self.ever
+            + none * self.none
+            + room * self.room
+            + bits @ (self.bits * self.earlier).T
+        )
         return shared @ self.shared.T + own + (latent @ self.loading.T)[:, None]
 
 
@@ -46,12 +57,14 @@ class CrossLayer(nn.Module):
 @register_grad_sampler(PanelLayer)  # type: ignore[untyped-decorator]
 def panel_gradients(layer: PanelLayer, activations: list[Tensor], backprops: Tensor) -> Samples:
     """Per-patient gradients of a PanelLayer from what went in and the gradient [B, D, T] of its output."""
-    shared, prev, ever, bits, latent = activations
+    shared, prev, ever, none, room, bits, latent = activations
     rules: dict[nn.Parameter, Callable[[], Tensor]] = {
         layer.shared: lambda: _by_patient(backprops, shared),
         layer.prev: lambda: (backprops * prev).sum(dim=1),
         layer.ever: lambda: (backprops * ever).sum(dim=1),
-        layer.bits: lambda: torch.tril(_by_patient(backprops, bits), -1),
+        layer.none: lambda: (backprops * none).sum(dim=1),
+        layer.room: lambda: (backprops * room).sum(dim=1),
+        layer.bits: lambda: _by_patient(backprops, bits) * layer.earlier,
         layer.loading: lambda: torch.einsum("bt,bl->btl", backprops.sum(dim=1), latent),
     }
     return {parameter: rule() for parameter, rule in rules.items() if parameter.requires_grad}

@@ -13,15 +13,14 @@ from torch import nn
 
 from synthhealth.generators.belief import Belief
 from synthhealth.generators.events.dream import Heads
-from synthhealth.generators.events.panel_moments import curvature, weights_of, with_weights
-from synthhealth.generators.events.panels import SHARED
+from synthhealth.generators.events.panel_moments import curvature, with_weights
+from synthhealth.generators.events.panels import SHARED, earlier_than
 from synthhealth.generators.training import Room, gradient_rows
 from synthhealth.generators.vae.episodes import Batch, Batches, Episodes, Source
 from synthhealth.generators.vae.network import CrossLayer, PanelLayer
 
 Floats = NDArray[np.float64]
 CLIP_QUANTILE = 0.9
-PANEL_PRIOR = 1.5
 LONGEST = 3.0
 TIES = ("panel.loading", "cross.cross")
 
@@ -113,11 +112,6 @@ def private_mean(training: Room, heads: Heads, real: Source, dreamt: Episodes, *
     )
 
 
-def panel_prior(heads: Heads) -> tuple[Belief, ...]:
-    """What is believed of each test's panel weights, in the order of `weights_of`, before any step."""
-    return tuple(Belief.prior(weights_of(heads.panels, t), PANEL_PRIOR) for t in range(len(heads.panels.prev)))
-
-
 def panel_step(
     training: Room,
     heads: Heads,
@@ -146,7 +140,8 @@ def panel_step(
 def _panel_part(mean: Floats, heads: Heads, t: int) -> Floats:
     """Test t's part of a flat panel gradient, in the order of `weights_of`."""
     tests = len(heads.panels.prev)
-    cuts = np.cumsum([tests * SHARED, tests, tests])
-    shared, prev, ever, rest = np.split(mean, cuts)
+    cuts = np.cumsum([tests * SHARED, tests, tests, tests, tests])
+    shared, prev, ever, none, room, rest = np.split(mean, cuts)
     bits = rest[: tests * tests].reshape(tests, tests)
-    return np.concatenate([shared.reshape(tests, SHARED)[t], [prev[t], ever[t]], bits[t, :t]])
+    own, before = [prev[t], ever[t], none[t], room[t]], earlier_than(t, heads.panels.order)
+    return np.concatenate([shared.reshape(tests, SHARED)[t], own, bits[t, before]])
