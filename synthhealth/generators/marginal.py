@@ -14,10 +14,17 @@ from privacy.randomness import public
 from privacy.schema import Schema
 from synthhealth.encoding.layout import Layout
 from synthhealth.generators.charges import sum_charge
+from synthhealth.generators.events.chains import VALUE_BINS
 from synthhealth.generators.events.dream import Heads, Sketch, dream
 from synthhealth.generators.events.panel_moments import match_panels, match_rates, panel_prior, rates_only
-from synthhealth.generators.events.panels import PanelHead
-from synthhealth.generators.events.value_moments import fit_values, lost_to_clipping, moment_rows, start_values
+from synthhealth.generators.events.panels import NEVER, PanelHead
+from synthhealth.generators.events.value_moments import (
+    ValueMoments,
+    fit_values,
+    lost_to_clipping,
+    moment_rows,
+    start_values,
+)
 from synthhealth.generators.events.values import ValueHead
 from synthhealth.generators.fitted import Fitted
 from synthhealth.generators.panel_counts import counted_panels
@@ -26,11 +33,14 @@ from synthhealth.generators.shares import Shares, measured_charges
 from synthhealth.generators.teacher import Teacher, learn
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 PANELS = 0.20
 DREAMERS = 3_000
 MOST_DRAWS = 400_000
 MOST_OF_ONE = 2_000
 ROUNDS = 3
+REPEATED = 0.1
 MATCH_ROUNDS = 8
 
 
@@ -112,7 +122,7 @@ def dreamers(teacher: Teacher, rng: np.random.Generator, *, latent: int = 0) -> 
 
 
 def blank_heads(teacher: Teacher, *, latent: int) -> Heads:
-    """Heads that know the gaps, the rates of tests and the one-way tables of values.
+    """Heads that know the gaps, the rates of tests, which are had once at most, and the one-way tables of values.
 
     Privacy: free; post-processing.
     """
@@ -120,13 +130,27 @@ def blank_heads(teacher: Teacher, *, latent: int) -> Heads:
     assert teacher.values is not None  # noqa: S101  # the same
     width = np.array([bins.count for bins in teacher.book.tests])
     draws = max(float(teacher.frequency.sum()) / max(teacher.book.mean_panel(), 1.0), 1e-6)
+    # a draw that held nothing so far holds its last test, which had better be the commonest
+    panels = rates_only(PanelHead.blank(np.argsort(teacher.frequency), latent), teacher.frequency / draws)
     return Heads(
         gaps=teacher.gaps,
-        # a draw that held nothing so far holds its last test, which had better be the commonest
-        panels=rates_only(PanelHead.blank(np.argsort(teacher.frequency), latent), teacher.frequency / draws),
+        panels=replace(panels, ever=np.where(had_once(teacher.values, width), NEVER, panels.ever)),
         values=start_values(ValueHead.blank(width), teacher.values),
         steps=teacher.book.layout.steps,
     )
+
+
+def had_once(values: ValueMoments, width: Ints) -> Flags:
+    """Which tests no patient seems to have twice, [T]; `width` [T] bins.
+
+    Their later values are hidden by the noise, and it could hide no more than REPEATED of the first ones.
+
+    Privacy: free; post-processing.
+    """
+    mine = np.arange(VALUE_BINS) < width[:, None]
+    first, later = ((table[:, :VALUE_BINS] * mine).sum(axis=1) for table in (values.first, values.later))
+    blur = 2.0 * values.sigma * np.sqrt(width)
+    return np.asarray((later <= blur) & (later + blur <= REPEATED * first))
 
 
 def refit_values(teacher: Teacher, heads: Heads, sketch: Sketch, rng: np.random.Generator) -> Heads:

@@ -24,9 +24,10 @@ from synthhealth.encoding.layout import Layout
 from synthhealth.generators import marginal
 from synthhealth.generators.charges import sum_charge, table_charge, training_charge
 from synthhealth.generators.digit_looks import wide_columns, wide_tests
+from synthhealth.generators.events.value_moments import ValueMoments
 from synthhealth.generators.first_looks import clip_norm, first_looks
 from synthhealth.generators.looks import ExactLooks, PaidLooks
-from synthhealth.generators.marginal import blank_heads, dreamers
+from synthhealth.generators.marginal import blank_heads, dreamers, had_once
 from synthhealth.generators.shares import Shares, measured_charges
 from synthhealth.generators.table.decoder import Decoder
 from synthhealth.generators.table.measure import score_table
@@ -231,6 +232,16 @@ def test_noise_cannot_ask_for_more_dreams_than_there_is_room_for(monkeypatch: py
     assert sketch.latent.shape == (len(sketch.count), 2)
     usual = dreamers(teacher_of(Schema.parse(ODD_SCHEMAS["one test"]), draws=3), np.random.default_rng(0))
     assert len(usual.count) == marginal.DREAMERS
+
+
+def test_a_test_is_had_once_where_noise_can_hide_but_few_repeats():
+    width = np.array([3, 2, 3, 3, 3])
+    first, later = np.zeros((2, 5, 30))
+    first[:, :3] = [[0.2, 0.1, 0.1], [0.2, 0.2, 9.0], [0.2, 0.1, 0.1], [0.02, 0.01, 0.01], [0.2, 0.1, 0.1]]
+    # nothing; nothing in its two bins; a few, but they stand out; hidden by much noise; plain repeats
+    later[:, :3] = [[0.002, -0.001, 0.0], [0.0, 0.001, 9.0], [0.01, 0.01, 0.0], [0.0, 0.0, 0.0], [0.3, 0.3, 0.3]]
+    moments = ValueMoments(first=first, later=later, sigma=np.full(5, 0.003))
+    assert had_once(moments, width).tolist() == [True, True, False, False, False]
 
 
 def test_a_blank_head_starts_at_the_rates_of_the_tests_and_decides_on_rare_ones_first():

@@ -15,7 +15,7 @@ from scipy.stats import chi2
 
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS
 from synthhealth.generators.events.dream import Dream, Heads, Sketch, context_logits, dream
-from synthhealth.generators.events.panels import SHARED, PanelHead
+from synthhealth.generators.events.panels import NEVER, SHARED, PanelHead
 
 Floats = NDArray[np.float64]
 
@@ -207,3 +207,21 @@ def test_the_latent_moves_what_a_patient_has():
         rates.append(bits[:, 0, 1].mean())
     assert rates[0] == pytest.approx(expit(-2.0), abs=0.03)
     assert rates[1] == pytest.approx(expit(2.0), abs=0.03)
+
+
+def test_a_test_that_is_had_once_is_had_once():
+    rng = np.random.default_rng(7)
+    heads = heads_of(np.array([3, 3, 3]), 10, rng)
+    heads = replace(heads, panels=replace(heads.panels, ever=np.array([NEVER, 0.5, NEVER])))
+    sketch = sketch_of(2_000, heads, rng)
+    draws = dream(sketch, heads, rng).draws
+    held = draws.sums(draws.bits.astype(float))
+    has = sketch.level < LEVELS
+    drawn = sketch.count > 0
+    assert held[:, [0, 2]].max() == 1
+    assert held[:, 1].max() > 1
+    # nobody misses what the table says was measured; a draw for which nothing is left is none
+    early = held[drawn & ~has[:, 1]]
+    assert (early.sum(axis=1) >= 1)[has[drawn & ~has[:, 1]].any(axis=1)].all()
+    assert np.array_equal((held > 0)[drawn & has[:, 1]], has[drawn & has[:, 1]])
+    assert draws.bits.any(axis=1).all()

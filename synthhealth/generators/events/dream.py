@@ -190,11 +190,12 @@ class _State:
         logits += self.sketch.latent[:active] @ head.loading.T
         # a patient who has a level of a test has a value of it: the last draw holds what did not come before
         logits[self.has[:active] & ~self.ever[:active] & (self.count[:active] == k + 1)[:, None]] = np.inf
-        return _sequential(logits, due, head, self.has[:active], rng)
+        open_to = self.has[:active] & ~(head.once & self.ever[:active])
+        return _sequential(logits, due, head, open_to, rng)
 
 
 def _sequential(logits: Floats, due: Floats, head: PanelHead, has: Flags, rng: np.random.Generator) -> Flags:
-    """Bits [n, T], each test decided on those before it; the last one that a patient has is in if no other is."""
+    """Bits [n, T], each test decided on those before it; the last of those in `has` [n, T] is in if no other is."""
     n, tests = logits.shape
     order = head.order
     coupling, last = head.bits[np.ix_(order, order)], last_of(has, order)
@@ -204,7 +205,7 @@ def _sequential(logits: Floats, due: Floats, head: PanelHead, has: Flags, rng: n
     for k, t in enumerate(order):
         room = room_left(due, held[:, :k].sum(axis=1), to_come[:, k])
         logit = logits[:, t] + held[:, :k] @ coupling[k, :k] + head.room[t] * room + (head.none[t] * none if k else 0.0)
-        held[:, k] = ((logit > lots[:, t]) & has[:, t]) | (none & last[:, t])
+        held[:, k] = ((logit > lots[:, t]) | (none & last[:, t])) & has[:, t]
         none &= held[:, k] == 0
     bits = np.zeros((n, tests), dtype=np.bool_)
     bits[:, order] = held > 0

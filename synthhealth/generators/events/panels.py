@@ -13,6 +13,7 @@ Flags = NDArray[np.bool_]
 POSITION_WAVES = 4
 SHARED = 4 + POSITION_WAVES
 LEAST_ROOM = 0.03
+NEVER = -1000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,8 @@ class PanelHead:
     + room [T] times how much room is left for it + the tests already in this draw . bits [T, T]
     + latent . loading [T, L].
 
-    Tests are decided on in `order` [T]; `bits` is 0 where the second test does not come before the first.
+    Tests are decided on in `order` [T]; a test whose `ever` is NEVER is had once. `bits` is 0 where the
+    second test does not come before the first.
     """
 
     shared: Floats
@@ -50,6 +52,11 @@ class PanelHead:
             loading=np.zeros((tests, latent)),
             order=order,
         )
+
+    @property
+    def once(self) -> Flags:
+        """Which tests nobody has twice, [T]."""
+        return np.asarray(self.ever < NEVER / 2)
 
     @property
     def earlier(self) -> Flags:
