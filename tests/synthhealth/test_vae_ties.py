@@ -140,10 +140,10 @@ def test_a_cross_terms_curvature_is_the_second_derivative():
 
 
 def test_where_noise_would_cover_ties_nothing_is_spent_on_them():
-    schema = simulated_schema(2_000)
+    schema = simulated_schema(5_000)
     steps = []
     for epsilon in (1.0, 8.0):
-        engine = VaeEngine.of(schema, Budget(epsilon=epsilon, delta=1e-6), 2_000, 0)
+        engine = VaeEngine.of(schema, Budget(epsilon=epsilon, delta=1e-6), 5_000, 0)
         event = engine.charges(1.0)[-1].event
         assert isinstance(event, SampledGaussian)
         steps.append(event.steps)
