@@ -21,6 +21,7 @@ from synthhealth.generators.dpsgd.engine import DpsgdEngine
 from synthhealth.generators.protocol import Engine, EngineName
 
 HEAVY, LIGHT = 0, 3  # far more records than the cap, and none at all: the ends of every order by length
+BEFORE = 2  # the next patient with draws has several, whose first knows of no other
 
 
 def _rows_of_the_others_stay(engine: Engine, *, gone: int = HEAVY) -> None:
@@ -42,11 +43,13 @@ def _rows_of_the_others_stay(engine: Engine, *, gone: int = HEAVY) -> None:
 
 
 def test_in_a_marginal_fit_no_patients_row_knows_another():
-    _rows_of_the_others_stay(small_engine("marginal", SCHEMA))
+    for gone in (HEAVY, BEFORE):
+        _rows_of_the_others_stay(small_engine("marginal", SCHEMA), gone=gone)
 
 
 def test_in_a_vae_fit_no_patients_row_knows_another():
-    _rows_of_the_others_stay(small_engine("vae", SCHEMA))
+    for gone in (HEAVY, BEFORE):
+        _rows_of_the_others_stay(small_engine("vae", SCHEMA), gone=gone)
 
 
 def test_in_a_vae_dpsgd_fit_no_patients_row_knows_another():
