@@ -21,6 +21,7 @@ from synthhealth.generators.events.chains import Summaries, summary_slots
 from synthhealth.generators.events.dream import Heads, Sketch
 from synthhealth.generators.events.panel_moments import PanelCounts
 from synthhealth.generators.events.panels import PanelHead
+from synthhealth.generators.events.value_moments import ValueMoments
 from synthhealth.generators.first_looks import FirstLooks
 from synthhealth.generators.looks import ExactLooks, PaidLooks
 from synthhealth.generators.table.features import Scores
@@ -79,6 +80,31 @@ def counts_matched_exactly(patch: pytest.MonkeyPatch) -> None:
         )
 
     patch.setattr(vae_engine, "match_panels", match)
+
+
+def tests_ordered_by_exact_counts(patch: pytest.MonkeyPatch) -> None:
+    """Which test is rare is read off the rows: an order alone, no number."""
+    gates, real = _gates_seen(patch), marginal.rates_only
+
+    def rates(head: PanelHead, given: Floats) -> PanelHead:
+        tests = len(head.order)
+        exact = np.bincount(behind(gates[-1]).records.test, minlength=tests)
+        return real(replace(head, order=np.argsort(exact, kind="stable")), given)
+
+    patch.setattr(marginal, "rates_only", rates)
+
+
+def had_once_in_the_rows(patch: pytest.MonkeyPatch) -> None:
+    """Which test is repeated least is read off the rows, and it is had once: one yes or no a test."""
+    gates, real = _gates_seen(patch), marginal.had_once
+
+    def had_once(values: ValueMoments, width: NDArray[np.int64]) -> NDArray[np.bool_]:
+        records, tests = behind(gates[-1]).records, len(real(values, width))
+        having = np.bincount(np.unique(records.owner * tests + records.test) % tests, minlength=tests)
+        often = np.bincount(records.test, minlength=tests) / np.maximum(having, 1)
+        return np.asarray(np.arange(tests) == often.argmin())
+
+    patch.setattr(marginal, "had_once", had_once)
 
 
 # --- numbers of patients, and norms, off the rows -----------------------------------------------------------------

@@ -111,6 +111,18 @@ MUTANTS = (
         slow=True,
     ),
     Mutant(
+        name="rare tests told by exact counts",
+        break_it=looks.tests_ordered_by_exact_counts,
+        killer=test_replay.test_a_marginal_model_is_made_of_its_releases_alone,
+        slow=True,
+    ),
+    Mutant(
+        name="tests had once looked up in the rows",
+        break_it=looks.had_once_in_the_rows,
+        killer=test_replay.test_a_marginal_model_is_made_of_its_releases_alone,
+        slow=True,
+    ),
+    Mutant(
         name="number of scores from len(data)",
         break_it=looks.degree_from_rows,
         killer=test_replay.test_a_table_told_by_finer_scores_is_made_of_its_releases_alone,

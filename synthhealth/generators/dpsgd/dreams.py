@@ -19,8 +19,8 @@ from synthhealth.generators.events.dream import Dream, Sketch
 from synthhealth.generators.events.gaps import GapHead
 
 Places = NDArray[np.int64]
-EMPTY_RETRIES = 6
 Floats = NDArray[np.float64]
+EMPTY_RETRIES = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

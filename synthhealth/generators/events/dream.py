@@ -11,7 +11,7 @@ from scipy.special import softmax
 from synthhealth.encoding.draws import Draws
 from synthhealth.generators.events.chains import LEVELS, VALUE_BINS, Chains
 from synthhealth.generators.events.gaps import GapHead
-from synthhealth.generators.events.panels import PanelHead, last_of, room_left, shared_features
+from synthhealth.generators.events.panels import PanelHead, last_of, room_left, shared_features, yet_to_come
 from synthhealth.generators.events.values import ValueHead
 
 Floats = NDArray[np.float64]
@@ -199,7 +199,7 @@ def _sequential(logits: Floats, due: Floats, head: PanelHead, has: Flags, rng: n
     n, tests = logits.shape
     order = head.order
     coupling, last = head.bits[np.ix_(order, order)], last_of(has, order)
-    to_come = np.cumsum(has[:, order[::-1]], axis=1, dtype=np.int64)[:, ::-1]
+    to_come = yet_to_come(has, order)
     held, none = np.zeros((n, tests)), np.ones(n, dtype=np.bool_)
     lots = rng.logistic(size=(n, tests))
     for k, t in enumerate(order):

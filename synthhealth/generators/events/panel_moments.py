@@ -20,6 +20,7 @@ from synthhealth.generators.events.panels import (
     none_before,
     room_left,
     shared_features,
+    yet_to_come,
 )
 
 Floats = NDArray[np.float64]
@@ -100,11 +101,10 @@ class PanelInputs:
 
 def room_of(due: Floats, bits: Flags, has: Flags, order: NDArray[np.int64]) -> Floats:
     """The room left for each test when it is decided on, [d, T]; `due` [d] records, `has` [d, T]."""
-    placed, backwards = bits[:, order], has[:, order[::-1]]
+    placed = bits[:, order]
     held = np.cumsum(placed, axis=1, dtype=np.int64) - placed
-    to_come = np.cumsum(backwards, axis=1, dtype=np.int64)[:, ::-1]
     room = np.empty(bits.shape)
-    room[:, order] = room_left(due[:, None], held, to_come)
+    room[:, order] = room_left(due[:, None], held, yet_to_come(has, order))
     return room
 
 
@@ -138,7 +138,7 @@ def with_weights(head: PanelHead, rows: list[Floats]) -> PanelHead:
         prev=np.array([row[SHARED] for row in rows]),
         ever=np.array([row[SHARED + 1] for row in rows]),
         none=np.array([row[SHARED + 2] for row in rows]),
-        room=np.array([row[SHARED + 3] for row in rows]),
+        room=np.array([row[ROOM] for row in rows]),
         bits=bits,
     )
 

@@ -103,6 +103,11 @@ def room_left(still_due: Floats, held: Floats | Ints, to_come: Floats | Ints) ->
     return np.asarray(0.5 * np.log(chance / (1 - chance)))
 
 
+def yet_to_come(has: Flags, order: Ints) -> Ints:
+    """How many tests a patient has of each test in `order` and those after it, [n, T] along `order`."""
+    return np.cumsum(has[:, order[::-1]], axis=1, dtype=np.int64)[:, ::-1]
+
+
 def earlier_than(t: int, order: Ints) -> Ints:
     """The tests that are decided on before test t."""
     return np.sort(order[: int(np.flatnonzero(order == t)[0])])
