@@ -135,6 +135,7 @@ def _heads(layout: Layout, state: ModelState) -> Heads:
         ever=field("panels.ever"),
         none=field("panels.none"),
         room=field("panels.room"),
+        again=field("panels.again"),
         bits=field("panels.bits"),
         loading=field("panels.loading"),
         order=np.asarray(state.arrays["panels.order"]),

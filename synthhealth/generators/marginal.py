@@ -39,7 +39,7 @@ PANELS = 0.20
 DREAMERS = 3_000
 MOST_DRAWS = 400_000
 MOST_OF_ONE = 2_000
-ROUNDS = 3
+ROUNDS = 4
 REPEATED = 0.1
 MATCH_ROUNDS = 8
 
@@ -160,7 +160,8 @@ def refit_values(teacher: Teacher, heads: Heads, sketch: Sketch, rng: np.random.
     """
     assert teacher.values is not None  # noqa: S101  # only called for schemas with tests
     dreamt = dream(sketch, heads, rng)
-    contexts, push = dreamt.contexts(len(teacher.book.tests)), dreamt.push(heads.values)
+    tests = len(teacher.book.tests)
+    contexts, values, push = dreamt.contexts(tests), dreamt.values(tests), dreamt.push(heads.values)
     rows = moment_rows(dreamt.draws, dreamt.chains, heads.values, teacher.weight)
     moments = teacher.values.plus(lost_to_clipping(rows, teacher.value_norm), teacher.weight)
-    return replace(heads, values=fit_values(heads.values, moments, contexts, push))
+    return replace(heads, values=fit_values(heads.values, moments, contexts, values, push))

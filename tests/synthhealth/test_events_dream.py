@@ -112,6 +112,16 @@ def test_contexts_count_records_by_last_bin_and_level():
     assert np.allclose(dreamt.contexts(2), wanted)
 
 
+def test_values_count_records_by_bin():
+    rng = np.random.default_rng(1)
+    heads = heads_of(np.array([12, 3]), 48, rng)
+    dreamt = dream(sketch_of(30, heads, rng), heads, rng)
+    wanted = np.zeros((2, VALUE_BINS))
+    for test, coded in zip(dreamt.draws.test, dreamt.chains.bin, strict=True):
+        wanted[test, coded] += 1 / 30
+    assert np.allclose(dreamt.values(2), wanted)
+
+
 def test_nobody_dreams_of_nothing():
     rng = np.random.default_rng(0)
     heads = heads_of(np.array([12]), 48, rng)

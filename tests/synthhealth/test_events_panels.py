@@ -28,7 +28,7 @@ from synthhealth.generators.events.panel_moments import (
     weights_of,
     with_weights,
 )
-from synthhealth.generators.events.panels import LEAST_ROOM, PanelHead, shared_features
+from synthhealth.generators.events.panels import LEAST_ROOM, USUAL, PanelHead, shared_features
 
 Floats = NDArray[np.float64]
 WIDTH = np.array([12, 2, 5, 1])
@@ -67,6 +67,7 @@ def test_inputs_are_those_of_a_plain_loop(seed: int):
         assert np.array_equal(inputs.prev[d], previous)
         assert np.array_equal(inputs.ever[d], past.any(axis=0))
         assert np.array_equal(inputs.bits[d], draws.bits[d])
+        assert np.array_equal(inputs.level[d], sketch.level[owner])
         due = (sketch.panel_size[owner] * count - past.sum()) / (count - k)
         has = sketch.level[owner] < LEVELS
         for place, t in enumerate(order):
@@ -127,11 +128,12 @@ def test_weights_go_out_and_in_and_give_the_logits(seed: int):
     order = rng.permutation(4)
     head = shaken(PanelHead.blank(order, 2), rng)
     again = with_weights(shaken(PanelHead.blank(order, 2), rng), [weights_of(head, t) for t in range(4)])
-    for name in ("shared", "prev", "ever", "none", "room", "bits"):
+    for name in ("shared", "prev", "ever", "none", "room", "again", "bits"):
         assert np.array_equal(getattr(again, name), getattr(head, name))
     heads, sketch, dreamt = night(seed % 1_000, n=8)
     inputs = inputs_of(replace(heads, panels=head), sketch, dreamt)
-    logits = inputs.shared @ head.shared.T + inputs.prev * head.prev + inputs.ever * head.ever
+    usual = (USUAL[sketch.level[dreamt.draws.owner]] * head.again).sum(axis=-1)
+    logits = inputs.shared @ head.shared.T + inputs.prev * head.prev + inputs.ever * (head.ever + usual)
     logits += inputs.none * head.none + inputs.room * head.room + inputs.bits @ head.bits.T
     for t in range(4):
         assert np.allclose(inputs.of_test(t) @ weights_of(head, t), logits[:, t])

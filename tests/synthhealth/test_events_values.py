@@ -17,6 +17,7 @@ from synthhealth.generators.events.dream import context_logits, dream
 from synthhealth.generators.events.value_moments import (
     ValueMoments,
     fit_values,
+    like_the_others,
     lost_to_clipping,
     moment_rows,
     start_values,
@@ -251,9 +252,9 @@ def test_a_known_head_is_found_again():
     dreamt = dream(sketch, heads, rng)
     rows = moment_rows(dreamt.draws, dreamt.chains, heads.values, np.ones(2))
     moments = ValueMoments.of(np.asarray(rows.mean(axis=0)).ravel(), 1e-6, np.ones(2))
-    contexts = dreamt.contexts(2)
+    contexts, values = dreamt.contexts(2), dreamt.values(2)
     blank = start_values(ValueHead.blank(width), moments)
-    found = fit_values(blank, moments, contexts)
+    found = fit_values(blank, moments, contexts, values)
     true = softmax(context_logits(heads.values))
     apart = [
         float((np.abs(softmax(context_logits(head)) - true).sum(axis=-1) / 2 * contexts).sum() / contexts.sum())
@@ -263,13 +264,73 @@ def test_a_known_head_is_found_again():
     assert apart[1] < 0.3 * apart[0]
 
 
+def test_a_test_with_many_single_values_is_fitted_on_the_contexts_that_it_has():
+    """Low values are measured once and high ones again: what comes before a later value is not what all values are."""
+    rng = np.random.default_rng(11)
+    width = np.array([VALUE_BINS])
+    head = drawn_head(width, 3, scale=1.0)
+    last = rng.integers(6, VALUE_BINS, 4_000)
+    level = np.minimum(last * LEVELS // VALUE_BINS + rng.integers(-1, 2, 4_000), LEVELS - 1)
+    chances = softmax(context_logits(head))[0, last, level]
+    later = np.minimum((np.cumsum(chances, axis=1) < rng.random((4_000, 1))).sum(axis=1), VALUE_BINS - 1)
+    alone = rng.integers(0, 6, 20_000)
+    contexts = np.zeros((1, VALUE_BINS + 1, LEVELS))
+    np.add.at(contexts[0], (last, level), 1 / 4_000)
+    np.add.at(contexts[0, VALUE_BINS], level, 1 / 4_000)
+    np.add.at(contexts[0, VALUE_BINS], alone * LEVELS // VALUE_BINS, 1 / 4_000)
+    everything = np.bincount(np.concatenate([last, later, alone]), minlength=VALUE_BINS)[None] / 4_000
+    features = next_features(waves(VALUE_BINS))[last * LEVELS + level, later].mean(axis=0)
+    first = np.zeros((1, FIRST))
+    first[0, :VALUE_BINS] = np.bincount(np.concatenate([last, alone]), minlength=VALUE_BINS) / 4_000
+    moments = ValueMoments(first=first, later=features[None], sigma=np.array([1e-6]))
+    found = softmax(context_logits(fit_values(ValueHead.blank(width), moments, contexts, everything)))
+    true = softmax(context_logits(head))
+    weight = contexts[0, :VALUE_BINS] / contexts[0, :VALUE_BINS].sum()
+    apart = (np.abs(found - true)[0, :VALUE_BINS].sum(axis=-1) / 2 * weight).sum()
+    assert apart < 0.1
+
+
+@given(WIDTHS, st.integers(0, 2**32 - 1))
+def test_what_a_test_is_believed_to_be_is_what_the_others_of_its_width_are(width: NDArray[np.int64], seed: int):
+    head, rng = drawn_head(width, seed), np.random.default_rng(seed)
+    tests = len(width)
+    moments = ValueMoments(
+        first=rng.uniform(0.1, 1.0, (tests, FIRST)),
+        later=rng.uniform(0.1, 1.0, (tests, LATER)),
+        sigma=rng.uniform(0.1, 1.0, tests),
+    )
+    blank, found = ValueHead.blank(width), like_the_others(head, moments)
+    for name, table in (("first_pull", moments.first), ("near", moments.later), ("next_last", moments.later)):
+        told = table[:, :VALUE_BINS].sum(axis=1) / moments.sigma
+        trust = np.minimum(told / np.quantile(told, 0.8), 1.0) ** 2
+        for t in range(tests):
+            others = [s for s in range(tests) if s != t and width[s] == width[t]]
+            moved = sum((trust[s] * (getattr(head, name)[s] - getattr(blank, name)[s]) for s in others), start=0.0)
+            wanted = getattr(blank, name)[t] + moved / (1.0 + sum(trust[s] for s in others))
+            assert np.allclose(getattr(found, name)[t], wanted)
+    assert np.array_equal(found.first_bias, blank.first_bias)
+    assert np.array_equal(found.next_bias, blank.next_bias)
+    assert np.array_equal(found.cross, blank.cross)
+
+
+def test_nothing_is_shared_where_nothing_is_known():
+    head = drawn_head(np.array([VALUE_BINS, VALUE_BINS]), 0)
+    moments = ValueMoments(first=np.full((2, FIRST), -1.0), later=np.zeros((2, LATER)), sigma=np.zeros(2))
+    found = like_the_others(head, moments)
+    for name in ("first_pull", "near", "next_last", "next_level", "first_level", "next_pull"):
+        assert np.array_equal(getattr(found, name), getattr(ValueHead.blank(head.width), name)), name
+
+
 def test_a_head_learnt_from_noise_alone_is_nearly_the_blank_one():
     rng = np.random.default_rng(8)
     width = np.array([VALUE_BINS, 4, 1])
     noise = rng.normal(scale=50.0, size=3 * (FIRST + LATER))
     moments = ValueMoments.of(noise, 50.0, np.ones(3))
-    contexts = np.full((3, VALUE_BINS + 1, LEVELS), 0.01)
-    for head in (start_values(ValueHead.blank(width), moments), fit_values(ValueHead.blank(width), moments, contexts)):
+    contexts, values = np.full((3, VALUE_BINS + 1, LEVELS), 0.01), np.full((3, VALUE_BINS), 0.06)
+    for head in (
+        start_values(ValueHead.blank(width), moments),
+        fit_values(ValueHead.blank(width), moments, contexts, values),
+    ):
         logits, blank = context_logits(head), context_logits(ValueHead.blank(width))
         assert np.isfinite(logits).all()
         for t, bins in enumerate(width.tolist()):
@@ -288,7 +349,8 @@ def test_fitting_ends_well_whatever_few_patients_and_noise_say(
     sums = np.asarray(moment_rows(dreamt.draws, dreamt.chains, heads.values, np.ones(len(width))).mean(axis=0)).ravel()
     moments = ValueMoments.of(sums + rng.normal(scale=sigma, size=len(sums)), sigma, np.ones(len(width)))
     blank = start_values(ValueHead.blank(width), moments)
-    chances = softmax(context_logits(fit_values(blank, moments, dreamt.contexts(len(width)))))
+    contexts, values = dreamt.contexts(len(width)), dreamt.values(len(width))
+    chances = softmax(context_logits(fit_values(blank, moments, contexts, values)))
     assert np.isfinite(chances).all()
     for t, bins in enumerate(width.tolist()):
         assert chances[t, :bins, :, bins:].max(initial=0) < 1e-6

@@ -21,6 +21,7 @@ from synthhealth.encoding.draws import Draws
 from synthhealth.generators.events.chains import LEVELS, Chains
 from synthhealth.generators.events.dream import Heads, context_logits, dream, surprises
 from synthhealth.generators.events.panel_moments import PanelInputs
+from synthhealth.generators.events.panels import USUAL
 from synthhealth.generators.vae.episodes import Batch, Batches, Episodes
 from synthhealth.generators.vae.wake import EventDecoder, patient_gradients
 
@@ -147,7 +148,12 @@ def test_padding_weighs_nothing(more: int):
     patient, rest = torch.div(values.at, depth * tests, rounding_mode="floor"), values.at % (depth * tests)
     wider = replace(
         batch,
-        panel=(*(padded(part, more) for part in batch.panel[:-1]), batch.panel[-1]),
+        panel=(
+            *(padded(part, more) for part in batch.panel[:5]),
+            batch.panel[5],
+            padded(batch.panel[6], more),
+            batch.panel[7],
+        ),
         held=padded(batch.held, more),
         counts=padded(batch.counts, more),
         values=replace(values, surprise=padded(values.surprise, more), at=patient * (depth + more) * tests + rest),
@@ -200,7 +206,8 @@ def test_the_layers_logits_are_those_that_dreams_are_drawn_with():
         assert np.allclose(logits[r, :bins], wanted, atol=1e-9)
         assert (logits[r, bins:] < -1e8).all()  # bins that the test lacks
     head, inputs = heads.panels, episodes.panels
-    logits = inputs.shared @ head.shared.T + inputs.prev * head.prev + inputs.ever * head.ever
+    usual = (USUAL[chains.level[draws.owner]] * head.again).sum(axis=-1)
+    logits = inputs.shared @ head.shared.T + inputs.prev * head.prev + inputs.ever * (head.ever + usual)
     logits += (
         inputs.none * head.none
         + inputs.room * head.room

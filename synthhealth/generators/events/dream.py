@@ -69,6 +69,11 @@ class Dream:
         counts = np.bincount(index, minlength=tests * (VALUE_BINS + 1) * LEVELS)
         return counts.reshape(tests, VALUE_BINS + 1, LEVELS) / max(self.draws.patients, 1)
 
+    def values(self, tests: int) -> Floats:
+        """Counts a patient of value bins by test, [T, V]."""
+        counts = np.bincount(self.draws.test * VALUE_BINS + self.chains.bin, minlength=tests * VALUE_BINS)
+        return counts.reshape(tests, VALUE_BINS) / max(self.draws.patients, 1)
+
     def push(self, head: ValueHead) -> Floats:
         """By how much the other tests of a draw tilt each test, standard deviation over its values, [T]."""
         if not head.cross.any():
@@ -129,6 +134,7 @@ class _State:
     ever: NDArray[np.bool_]
     last: NDArray[np.int64]
     held: NDArray[np.int64]
+    drive: Floats
     values: _ValueSampler
 
     @staticmethod
@@ -144,6 +150,7 @@ class _State:
             ever=np.zeros(shape, dtype=np.bool_),
             last=np.full(shape, VALUE_BINS, dtype=np.int64),
             held=np.zeros(shape[0], dtype=np.int64),
+            drive=heads.panels.drive(sketch.level),
             values=_ValueSampler.of(heads.values),
         )
 
@@ -186,7 +193,11 @@ class _State:
             steps=self.heads.steps,
             tests=tests,
         )
-        logits = shared @ head.shared.T + self.prev[:active] * head.prev + self.ever[:active] * head.ever
+        logits = (
+            shared @ head.shared.T
+            + self.prev[:active] * head.prev
+            + self.ever[:active] * (head.ever + self.drive[:active])
+        )
         logits += self.sketch.latent[:active] @ head.loading.T
         # a patient who has a level of a test has a value of it: the last draw holds what did not come before
         logits[self.has[:active] & ~self.ever[:active] & (self.count[:active] == k + 1)[:, None]] = np.inf

@@ -13,7 +13,9 @@ from synthhealth.generators.belief import Belief
 from synthhealth.generators.events.chains import LEVELS
 from synthhealth.generators.events.dream import Heads, Sketch, dream
 from synthhealth.generators.events.panels import (
+    AGAIN,
     SHARED,
+    USUAL,
     PanelHead,
     earlier_than,
     last_of,
@@ -26,7 +28,7 @@ from synthhealth.generators.events.panels import (
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 PRIOR_SCALE = 1.5
-OWN = 4
+OWN = 4 + AGAIN
 DAMPING = 0.7
 LONGEST = 1.0
 LONGEST_SHIFT = 0.5
@@ -37,11 +39,11 @@ ROOM_START = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanelInputs:
-    """What the panel head sees of d draws: numbers `shared` [d, SHARED] and `room` [d, T], flags [d, T], `order` [T].
+    """What the panel head sees of d draws: numbers `shared` [d, SHARED], `room` [d, T], flags, levels, `order` [T].
 
-    `room`, `prev`, `ever`, `none` and `bits` are features as in PanelHead. `free` says where there is anything
-    to decide: the patient has the test, and it need not be in, as the last chance of the patient to have
-    it, or of the draw to hold anything.
+    `room`, `prev`, `ever`, `none` and `bits` are features as in PanelHead, `level` [d, T] is the patient's.
+    `free` says where there is anything to decide: the patient has the test, and it need not be in, as the
+    last chance of the patient to have it, or of the draw to hold anything.
     """
 
     shared: Floats
@@ -49,6 +51,7 @@ class PanelInputs:
     ever: Flags
     none: Flags
     room: Floats
+    level: NDArray[np.int8]
     bits: Flags
     free: Flags
     order: NDArray[np.int64]
@@ -86,6 +89,7 @@ class PanelInputs:
             ever=ever,
             none=none,
             room=room_of(due, draws.bits, has, order),
+            level=level.astype(np.int8)[draws.owner],
             bits=draws.bits,
             free=has & ~last_chance & ~(empty & last_of(has, order)),
             order=order,
@@ -95,7 +99,15 @@ class PanelInputs:
         """The features of test t's decision, [d, SHARED + OWN + how many tests come before it]."""
         before = earlier_than(t, self.order)
         return np.column_stack(
-            [self.shared, self.prev[:, t], self.ever[:, t], self.none[:, t], self.room[:, t], self.bits[:, before]]
+            [
+                self.shared,
+                self.prev[:, t],
+                self.ever[:, t],
+                self.none[:, t],
+                self.room[:, t],
+                self.ever[:, t, None] * USUAL[self.level[:, t]],
+                self.bits[:, before],
+            ]
         )
 
 
@@ -123,7 +135,7 @@ def panel_rows(
 
 def weights_of(head: PanelHead, t: int) -> Floats:
     """Test t's weights in the order of `PanelInputs.of_test`."""
-    own = [head.prev[t], head.ever[t], head.none[t], head.room[t]]
+    own = [head.prev[t], head.ever[t], head.none[t], head.room[t], *head.again[t]]
     return np.concatenate([head.shared[t], own, head.bits[t, earlier_than(t, head.order)]])
 
 
@@ -139,6 +151,7 @@ def with_weights(head: PanelHead, rows: list[Floats]) -> PanelHead:
         ever=np.array([row[SHARED + 1] for row in rows]),
         none=np.array([row[SHARED + 2] for row in rows]),
         room=np.array([row[ROOM] for row in rows]),
+        again=np.stack([row[ROOM + 1 : ROOM + 1 + AGAIN] for row in rows]),
         bits=bits,
     )
 

@@ -7,13 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from synthhealth.generators.events.chains import LEVELS
+from synthhealth.generators.events.values import waves
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 POSITION_WAVES = 4
 SHARED = 4 + POSITION_WAVES
+AGAIN = 2
 LEAST_ROOM = 0.03
 NEVER = -1000.0
+# a level that is as common as any other gives each wave variance 1; a test never measured gives none
+USUAL = np.vstack([waves(LEVELS, AGAIN) * np.sqrt(LEVELS), np.zeros(AGAIN)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +27,9 @@ class PanelHead:
     """Logits that a draw holds test t, T tests, L latent dimensions.
 
     shared features . shared [T, SHARED] + prev [T] if the draw before held t + ever [T] if any
-    earlier draw did + none [T] if tests were decided on in this draw and none of them is in
-    + room [T] times how much room is left for it + the tests already in this draw . bits [T, T]
-    + latent . loading [T, L].
+    earlier draw did, and then + again [T, AGAIN] . waves of the patient's level of t + none [T] if
+    tests were decided on in this draw and none of them is in + room [T] times how much room is left
+    for it + the tests already in this draw . bits [T, T] + latent . loading [T, L].
 
     Tests are decided on in `order` [T]; a test whose `ever` is NEVER is had once. `bits` is 0 where the
     second test does not come before the first.
@@ -34,6 +40,7 @@ class PanelHead:
     ever: Floats
     none: Floats
     room: Floats
+    again: Floats
     bits: Floats
     loading: Floats
     order: Ints
@@ -48,6 +55,7 @@ class PanelHead:
             ever=np.zeros(tests),
             none=np.zeros(tests),
             room=np.zeros(tests),
+            again=np.zeros((tests, AGAIN)),
             bits=np.zeros((tests, tests)),
             loading=np.zeros((tests, latent)),
             order=order,
@@ -57,6 +65,10 @@ class PanelHead:
     def once(self) -> Flags:
         """Which tests nobody has twice, [T]."""
         return np.asarray(self.ever < NEVER / 2)
+
+    def drive(self, level: Ints | NDArray[np.int8]) -> Floats:
+        """What the patients' levels [n, T] add for a test they had before, [n, T]."""
+        return np.asarray(np.einsum("ntk,tk->nt", USUAL[level], self.again))
 
     @property
     def earlier(self) -> Flags:

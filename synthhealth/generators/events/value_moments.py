@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,10 +24,13 @@ from synthhealth.generators.events.values import (
 Floats = NDArray[np.float64]
 WAVE_WEIGHT = 1.5
 KERNEL_WEIGHT = 0.5
-MISFIT = 0.01
-RIDGE = 3.0
+MISFIT = 0.005
+RIDGE = 50.0
+MOST_TRUSTED = 0.8
 NEWTON_STEPS = 40
 RAKING_ROUNDS = 40
+_OF_FIRST = ("first_level", "first_pull")
+_OF_LATER = ("next_last", "near", "next_level", "next_pull")
 TILT_POINTS, TILT_WEIGHTS = np.array([-(3**0.5), 0.0, 3**0.5]), np.array([1, 4, 1]) / 6
 
 
@@ -127,23 +130,27 @@ def start_values(head: ValueHead, moments: ValueMoments) -> ValueHead:
     return head
 
 
-def fit_values(head: ValueHead, moments: ValueMoments, contexts: Floats, push: Floats | None = None) -> ValueHead:
-    """The head of largest entropy that meets the noisy moments, ridged by their noise.
+def fit_values(
+    head: ValueHead, moments: ValueMoments, contexts: Floats, values: Floats, push: Floats | None = None
+) -> ValueHead:
+    """The head of largest entropy that meets the noisy moments, held near what the other tests are like by their noise.
 
-    `contexts` [T, V + 1, LEVELS] are dreamt counts a patient of (last bin, level); the last bins
-    are raked to the noisy shares first, since a head fitted on unraked dreams drifts away. `push`
-    [T] is the standard deviation by which other tests of the draw tilt a test: with it the head
-    meets the moments on average over that tilt, taken as normal, and not before it.
+    `contexts` [T, V + 1, LEVELS] are dreamt counts a patient of (last bin, level), `values` [T, V]
+    of all values. The last bins are raked first, since a head fitted on unraked dreams drifts away:
+    to the noisy shares of all values, times the dreamt share of each value that another one
+    follows. `push` [T] is the standard deviation by which other tests of the draw tilt a test: with
+    it the head meets the moments on average over that tilt, taken as normal, and not before it.
 
     Privacy: free; post-processing.
     """
-    alike = ValueHead.blank(head.width)
+    alike = like_the_others(head, moments)
     for t, width in enumerate(head.width):
         bins, sigma = int(width), float(moments.sigma[t])
         basis, tilt = head.basis[t, :bins], head.tilt[t, :bins] * (0.0 if push is None else float(push[t]))
         first, later = _positive(moments.first[t, :bins], sigma), _positive(moments.later[t, :bins], sigma)
         level = contexts[t, VALUE_BINS] + 1e-3 * max(contexts[t, VALUE_BINS].sum(), 1e-6) / LEVELS
-        joint = _rake(contexts[t, :bins], (first + later) / (first + later).sum() * later.sum())
+        last = (first + later) * _followed(contexts[t, :bins], values[t, :bins])
+        joint = _rake(contexts[t, :bins], last / last.sum() * later.sum())
         for is_later, features, context, shares, table in (
             (False, first_features(basis), level / level.sum() * first.sum(), first, moments.first),
             (True, next_features(basis), joint.ravel(), later, moments.later),
@@ -157,6 +164,35 @@ def fit_values(head: ValueHead, moments: ValueMoments, contexts: Floats, push: F
             )
             head = head.with_weights(t, weights, later=is_later)
     return head
+
+
+def like_the_others(head: ValueHead, moments: ValueMoments) -> ValueHead:
+    """What to believe of each test before its moments speak: what the head holds of others with as many bins.
+
+    Their mean, weighed by how far each one's records stand above the noise, and as one more of them
+    what `ValueHead.blank` believes. Biases are not shared, nor is anything learnt from the test itself.
+
+    Privacy: free; post-processing.
+    """
+    blank = ValueHead.blank(head.width)
+    alike = head.width[:, None] == head.width[None, :]
+    shared = {}
+    for names, table in ((_OF_FIRST, moments.first), (_OF_LATER, moments.later)):
+        told = np.maximum(table[:, :VALUE_BINS].sum(axis=1), 0.0) / np.maximum(moments.sigma, 1e-12)
+        most = max(float(np.quantile(told, MOST_TRUSTED)), 1e-12)
+        trust = np.minimum(told / most, 1.0) ** 2 * alike
+        np.fill_diagonal(trust, 0.0)
+        for name in names:
+            weights, start = getattr(head, name), getattr(blank, name)
+            mean = (np.tensordot(trust, weights - start, axes=1).T / (trust.sum(axis=1) + 1.0)).T
+            shared[name] = start + mean
+    return replace(blank, **shared)
+
+
+def _followed(contexts: Floats, values: Floats) -> Floats:
+    """The dreamt share of each value [V] that is the last one of another, a little of it where none was dreamt."""
+    little = 1e-3 * max(float(values.sum()), 1e-6) / len(values)
+    return np.asarray((contexts.sum(axis=1) + little) / (values + little))
 
 
 def _positive(counts: Floats, sigma: float) -> Floats:

@@ -67,5 +67,6 @@ def loading_curvature(dreamt: Episodes, heads: Heads, t: int) -> Floats:
 
 def _logits(inputs: PanelInputs, heads: Heads) -> Floats:
     head = heads.panels
-    own = inputs.prev * head.prev + inputs.ever * head.ever + inputs.none * head.none + inputs.room * head.room
+    ever = inputs.ever * (head.ever + head.drive(inputs.level))
+    own = inputs.prev * head.prev + ever + inputs.none * head.none + inputs.room * head.room
     return np.asarray(inputs.shared @ head.shared.T + own + inputs.bits @ head.bits.T)

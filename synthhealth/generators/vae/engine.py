@@ -42,7 +42,7 @@ DRIFT = 0.05
 KEPT = 0.5
 LATENT = 2
 FIRST_LOADING = 0.1
-VALUE_ROUNDS = 3
+VALUE_ROUNDS = 4
 REAL_BLOCK = 2_048  # patients whose gradients are in memory at once
 
 

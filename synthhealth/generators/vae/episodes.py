@@ -15,6 +15,7 @@ from synthhealth.generators.codebook import Codebook
 from synthhealth.generators.events.chains import LEVELS, Chains
 from synthhealth.generators.events.dream import Dream, Heads, Sketch, context_logits, surprises
 from synthhealth.generators.events.panel_moments import PanelInputs
+from synthhealth.generators.events.panels import USUAL
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -164,6 +165,7 @@ class Batches:
         return Batch(
             panel=(
                 *(padded(part) for part in (inputs.shared, inputs.prev, inputs.ever, inputs.none, inputs.room)),
+                torch.from_numpy(USUAL[self._episodes.chains.level[rows]]),
                 held,
                 latent,
             ),

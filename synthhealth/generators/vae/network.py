@@ -24,17 +24,30 @@ class PanelLayer(nn.Module):
         self.ever = _parameter(head.ever)
         self.none = _parameter(head.none)
         self.room = _parameter(head.room)
+        self.again = _parameter(head.again)
         self.bits = _parameter(head.bits)
         self.loading = _parameter(head.loading)
         self.earlier = torch.as_tensor(head.earlier, dtype=torch.float64)  # Opacus takes no buffer beside parameters
 
     def forward(
-        self, shared: Tensor, prev: Tensor, ever: Tensor, none: Tensor, room: Tensor, bits: Tensor, latent: Tensor
+        self,
+        shared: Tensor,
+        prev: Tensor,
+        ever: Tensor,
+        none: Tensor,
+        room: Tensor,
+        usual: Tensor,
+        bits: Tensor,
+        latent: Tensor,
     ) -> Tensor:
-        """Logits [B, D, T] from shared [B, D, SHARED], prev, ever, none, room, bits [B, D, T] and latent [B, L]."""
+        """Logits [B, D, T] of draws whose features are as in PanelHead.
+
+        `shared` [B, D, SHARED], `prev`, `ever`, `none`, `room` and `bits` [B, D, T], `usual` [B, T, AGAIN]
+        the waves of the patients' levels, `latent` [B, L].
+        """
         own = (
             prev * self.prev
-            + ever * self.ever
+            + ever * (self.ever + (usual * self.again).sum(dim=-1)[:, None])
             + none * self.none
             + room * self.room
             + bits @ (self.bits * self.earlier).T
@@ -57,13 +70,14 @@ class CrossLayer(nn.Module):
 @register_grad_sampler(PanelLayer)  # type: ignore[untyped-decorator]
 def panel_gradients(layer: PanelLayer, activations: list[Tensor], backprops: Tensor) -> Samples:
     """Per-patient gradients of a PanelLayer from what went in and the gradient [B, D, T] of its output."""
-    shared, prev, ever, none, room, bits, latent = activations
+    shared, prev, ever, none, room, usual, bits, latent = activations
     rules: dict[nn.Parameter, Callable[[], Tensor]] = {
         layer.shared: lambda: _by_patient(backprops, shared),
         layer.prev: lambda: (backprops * prev).sum(dim=1),
         layer.ever: lambda: (backprops * ever).sum(dim=1),
         layer.none: lambda: (backprops * none).sum(dim=1),
         layer.room: lambda: (backprops * room).sum(dim=1),
+        layer.again: lambda: (backprops * ever).sum(dim=1)[..., None] * usual,
         layer.bits: lambda: _by_patient(backprops, bits) * layer.earlier,
         layer.loading: lambda: torch.einsum("bt,bl->btl", backprops.sum(dim=1), latent),
     }

@@ -14,7 +14,7 @@ from torch import nn
 from synthhealth.generators.belief import Belief
 from synthhealth.generators.events.dream import Heads
 from synthhealth.generators.events.panel_moments import curvature, with_weights
-from synthhealth.generators.events.panels import SHARED, earlier_than
+from synthhealth.generators.events.panels import AGAIN, SHARED, earlier_than
 from synthhealth.generators.training import Room, gradient_rows
 from synthhealth.generators.vae.episodes import Batch, Batches, Episodes, Source
 from synthhealth.generators.vae.network import CrossLayer, PanelLayer
@@ -140,8 +140,8 @@ def panel_step(
 def _panel_part(mean: Floats, heads: Heads, t: int) -> Floats:
     """Test t's part of a flat panel gradient, in the order of `weights_of`."""
     tests = len(heads.panels.prev)
-    cuts = np.cumsum([tests * SHARED, tests, tests, tests, tests])
-    shared, prev, ever, none, room, rest = np.split(mean, cuts)
+    cuts = np.cumsum([tests * SHARED, tests, tests, tests, tests, tests * AGAIN])
+    shared, prev, ever, none, room, again, rest = np.split(mean, cuts)
     bits = rest[: tests * tests].reshape(tests, tests)
-    own, before = [prev[t], ever[t], none[t], room[t]], earlier_than(t, heads.panels.order)
-    return np.concatenate([shared.reshape(tests, SHARED)[t], own, bits[t, before]])
+    own = [prev[t], ever[t], none[t], room[t], *again.reshape(tests, AGAIN)[t]]
+    return np.concatenate([shared.reshape(tests, SHARED)[t], own, bits[t, earlier_than(t, heads.panels.order)]])
