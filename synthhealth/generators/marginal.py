@@ -41,6 +41,7 @@ MOST_DRAWS = 400_000
 MOST_OF_ONE = 2_000
 ROUNDS = 4
 REPEATED = 0.1
+HIDDEN, SURELY = 3.0, 2.0  # standard deviations
 MATCH_ROUNDS = 8
 
 
@@ -149,8 +150,8 @@ def had_once(values: ValueMoments, width: Ints) -> Flags:
     """
     mine = np.arange(VALUE_BINS) < width[:, None]
     first, later = ((table[:, :VALUE_BINS] * mine).sum(axis=1) for table in (values.first, values.later))
-    blur = 2.0 * values.sigma * np.sqrt(width)
-    return np.asarray((later <= blur) & (later + blur <= REPEATED * first))
+    blur = values.sigma * np.sqrt(width)
+    return np.asarray((later <= HIDDEN * blur) & (later + SURELY * blur <= REPEATED * first))
 
 
 def refit_values(teacher: Teacher, heads: Heads, sketch: Sketch, rng: np.random.Generator) -> Heads:

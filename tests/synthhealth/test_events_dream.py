@@ -219,6 +219,24 @@ def test_the_latent_moves_what_a_patient_has():
     assert rates[1] == pytest.approx(expit(2.0), abs=0.03)
 
 
+def test_levels_move_how_often_a_test_is_repeated_and_not_whether_it_is_had():
+    rng = np.random.default_rng(6)
+    heads = heads_of(np.array([6, 6]), 30, rng, scale=0.0)
+    heads = replace(heads, panels=replace(heads.panels, again=np.array([[1.5, 0.0], [0.0, 0.0]])))
+    often, at_once = [], []
+    for level in (0, LEVELS - 1, LEVELS):
+        sketch = alike(2_000, heads, count=6, level=2, tests=2)
+        sketch.level[:, 0] = level
+        bits = dream(sketch, heads, rng).draws.bits.reshape(2_000, 6, 2)
+        often.append(bits[:, :, 0].sum(axis=1))
+        at_once.append(bits[:, 0, 0].mean())
+    assert at_once[0] == pytest.approx(at_once[1], abs=0.05)
+    assert often[0].min() >= 1
+    assert often[1].min() >= 1
+    assert often[0].mean() > often[1].mean() + 1.5
+    assert often[2].max() == 0
+
+
 def test_a_test_that_is_had_once_is_had_once():
     rng = np.random.default_rng(7)
     heads = heads_of(np.array([3, 3, 3]), 10, rng)
