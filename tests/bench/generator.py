@@ -16,6 +16,7 @@ import numpy as np
 from bench.generator_cohorts import Split, icu_split, nafld_split, nafld_table_split, simulated_split, wide_figures
 from bench.histograms import smoothing
 from bench.sequences import sequence_figures
+from numpy.typing import NDArray
 
 from evaluation.benchmark_metrics import BenchmarkFigures, benchmark_figures
 from privacy.budget import Budget
@@ -24,13 +25,27 @@ from privacy.gate import Gate
 from privacy.ledger import Ledger
 from privacy.plan import calibrate
 from synthhealth.engines import make_engine
-from synthhealth.generators import first_looks, marginal
+from synthhealth.generators import first_looks, marginal, teacher
+from synthhealth.generators.events import panel_moments, panels, value_moments
+from synthhealth.generators.events.values import ValueHead
 from synthhealth.generators.protocol import EngineName, quiet
 from synthhealth.generators.table import measure
+from synthhealth.generators.table.features import Scores
 from synthhealth.generators.vae import engine as vae
+from synthhealth.generators.vae import episodes
 
 SECTIONS = ("icu", "nafld", "nafld-table", "ablation", "size", "histograms")
 JUDGED_BY_THE_HOLDOUT = ("tstr", "two_sample", "one_way", "two_way", "three_way")
+SEEING_LEVELS = (panels, panel_moments, episodes)
+
+
+def _without_summaries(scores: tuple[Scores, ...], columns: tuple[measure.Column, ...]) -> NDArray[np.float64]:
+    """Pairs of attributes alone: what sums up a patient's draws, and the levels of tests, come as if by themselves."""
+    attributes = [column.name for column in columns].index("n_draws")
+    owner = np.repeat(np.arange(len(scores)), [score.count for score in scores])
+    return np.asarray(measure.pair_weights(scores, columns) * np.multiply.outer(owner < attributes, owner < attributes))
+
+
 ABLATIONS: dict[str, tuple[tuple[object, str, object], ...]] = {
     "as it is": (),
     "no latent": ((vae, "FIRST_LOADING", 0.0),),
@@ -45,6 +60,10 @@ ABLATIONS: dict[str, tuple[tuple[object, str, object], ...]] = {
     "two scores a column": ((measure, "MOST_DEGREE", 2),),
     "value clipping kept": ((marginal, "lost_to_clipping", lambda rows, _norm: np.zeros(rows.shape[1])),),
     "outcomes like the rest": ((measure, "OUTCOME_WEIGHT", 1.0),),
+    "no summaries": ((teacher, "pair_weights", _without_summaries),),
+    "level not seen by panels": tuple((place, "USUAL", np.zeros_like(panels.USUAL)) for place in SEEING_LEVELS),
+    "tests not pooled": ((value_moments, "like_the_others", lambda head, _moments: ValueHead.blank(head.width)),),
+    "raked to all values": ((value_moments, "_followed", lambda _contexts, values: np.ones(len(values))),),
 }
 
 
