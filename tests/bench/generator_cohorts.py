@@ -76,10 +76,10 @@ def nafld_table_split() -> Split:
 
 
 def simulated_split(size: int) -> Split:
-    """`size` simulated patients to learn from, and as many, at most 5,000, to judge by."""
+    """`size` simulated patients to learn from, as many, at most 5,000, to judge by; delta 1e-6 or what is allowed."""
     whole = simulate(size + min(size, 5_000), 0, cohort_size=size)
-    places = np.arange(len(whole))
-    return Split(train=whole.take(places[:size]), holdout=whole.take(places[size:]), delta=1e-6, cohort_size=size)
+    places, delta = np.arange(len(whole)), min(1e-6, 0.1 / size)
+    return Split(train=whole.take(places[:size]), holdout=whole.take(places[size:]), delta=delta, cohort_size=size)
 
 
 def _split(cohort: Cohort, ids: pd.Series, *, delta: float) -> Split:
